@@ -1,0 +1,86 @@
+//! Runs whose supervisor died: what it left is ended, and they are LOST until
+//! somebody resumes them.
+
+use std::time::Duration;
+
+use lfs_wrapper_model::now_msec;
+use lfs_wrapper_state::{Database, DatabaseError, StateDir};
+use rustix::process::Signal;
+
+use crate::attempt::{end_leftovers, render_mark};
+use crate::dispatch::{RunState, StepState};
+use crate::keeper::Ended;
+use crate::progress::read_view;
+use crate::record::{self, Attempt, Outcome, Run};
+use crate::{Identity, status_file};
+
+const REASON: &str = "its supervisor died";
+
+/// How long a keeper that has lost its supervisor may take to clean up.
+const KEEPER_TRIES: u32 = 100;
+const KEEPER_PAUSE: Duration = Duration::from_millis(10);
+
+/// Finds such runs, ends what is left of them, writes down that they are lost,
+/// and returns their numbers.
+pub fn recover(state_dir: &StateDir, database: &Database) -> Result<Vec<i64>, DatabaseError> {
+    let fail = |error| database.error(error);
+    let mut lost = Vec::new();
+    for run in record::list_running(database).map_err(fail)? {
+        if run.supervisor.as_ref().is_some_and(Identity::is_alive) {
+            continue;
+        }
+        lose(state_dir, database, &run).map_err(fail)?;
+        lost.push(run.id);
+    }
+    Ok(lost)
+}
+
+fn lose(state_dir: &StateDir, database: &Database, run: &Run) -> rusqlite::Result<()> {
+    for step in &run.steps {
+        let Some(attempt) = &step.attempt else {
+            continue;
+        };
+        if attempt.state != StepState::Running {
+            continue;
+        }
+        let reason = match end_attempt(state_dir, attempt) {
+            Ok(()) => REASON.to_owned(),
+            Err(left) => format!("{REASON}; {left}"),
+        };
+        let outcome = Outcome {
+            state: StepState::Lost,
+            reason: Some(reason),
+            first_error: None,
+            ended: Ended::default(),
+        };
+        record::end_attempt(database, run.id, &step.id, attempt.id, &outcome)?;
+    }
+    record::end_run(database, run.id, RunState::Lost, Some(REASON))?;
+    if let Some(run) = record::read_run(database, run.id)? {
+        let now = now_msec();
+        let lost = |state| state == StepState::Lost;
+        for step in read_view(&run, now)
+            .steps
+            .iter()
+            .filter(|view| lost(view.step.state))
+        {
+            // The runtime folder may be gone after a boot; the record is not.
+            let _ = status_file::write(&state_dir.status_files(), run.id, step, now);
+        }
+    }
+    Ok(())
+}
+
+fn end_attempt(state_dir: &StateDir, attempt: &Attempt) -> Result<(), String> {
+    if let Some(keeper) = &attempt.keeper {
+        for _ in 0..KEEPER_TRIES {
+            if !keeper.is_alive() {
+                break;
+            }
+            std::thread::sleep(KEEPER_PAUSE);
+        }
+        keeper.signal(Signal::KILL);
+    }
+    let mark = render_mark(state_dir.root(), attempt.id);
+    end_leftovers(attempt.cgroup.as_deref(), &mark, true)
+}

@@ -1,0 +1,167 @@
+//! What others may look at: the newest of everything, and a stream of what
+//! changes.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use lfs_wrapper_api as api;
+use lfs_wrapper_kernel::{Frame, Sample};
+use serde::Serialize;
+use tokio::sync::broadcast::{self, Receiver, Sender};
+
+/// Ten minutes at one frame a second.
+const FRAMES_MAX: usize = 600;
+
+/// Runs and alerts in a snapshot.
+pub(crate) const RUNS_MAX: u32 = 10;
+pub(crate) const ALERTS_MAX: u32 = 50;
+
+/// Changes that a slow listener may be behind before it loses some.
+const BACKLOG_MAX: usize = 256;
+
+/// One server-sent event: its name and its data, rendered once for all.
+#[derive(Clone, Debug)]
+pub(crate) struct Change {
+    pub(crate) name: &'static str,
+    pub(crate) data: Arc<str>,
+}
+
+/// The monitor's own cost and losses.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SelfMetrics {
+    pub(crate) lateness_seconds: f64,
+    pub(crate) missed_samples: u64,
+    pub(crate) dropped_samples: u64,
+    pub(crate) lost_frames: u64,
+    pub(crate) waiting_notifications: i64,
+}
+
+#[derive(Debug)]
+struct Newest {
+    sample: Option<Sample>,
+    metrics: Option<api::CurrentMetrics>,
+    frames: VecDeque<api::Frame>,
+    runs: Vec<api::Run>,
+    alerts: Vec<api::Alert>,
+    own: SelfMetrics,
+}
+
+/// Shared between the loop, which writes, and the server, which reads.
+#[derive(Debug)]
+pub(crate) struct Live {
+    host: api::Host,
+    newest: Mutex<Newest>,
+    changes: Sender<Change>,
+}
+
+impl Live {
+    pub(crate) fn new(host: api::Host) -> Self {
+        Self {
+            host,
+            newest: Mutex::new(Newest {
+                sample: None,
+                metrics: None,
+                frames: VecDeque::new(),
+                runs: Vec::new(),
+                alerts: Vec::new(),
+                own: SelfMetrics::default(),
+            }),
+            changes: broadcast::channel(BACKLOG_MAX).0,
+        }
+    }
+
+    /// No reader leaves anything half done, so a poisoned lock is still good.
+    fn newest(&self) -> MutexGuard<'_, Newest> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, name: &'static str, data: &impl Serialize) {
+        // Nobody may be listening; then nothing is rendered.
+        if self.changes.receiver_count() == 0 {
+            return;
+        }
+        let data = serde_json::to_string(data).unwrap_or_default().into();
+        let _ = self.changes.send(Change { name, data });
+    }
+
+    /// Frames of before the monitor's start.
+    pub(crate) fn set_past(&self, frames: impl Iterator<Item = api::Frame>) {
+        let mut newest = self.newest();
+        newest.frames = frames.collect();
+        while newest.frames.len() > FRAMES_MAX {
+            newest.frames.pop_front();
+        }
+    }
+
+    pub(crate) fn publish_frame(&self, sample: Sample, frame: &Frame, own: SelfMetrics) {
+        let shown = crate::convert::frame(frame);
+        self.tell("frame", &shown);
+        let mut newest = self.newest();
+        newest.sample = Some(sample);
+        newest.metrics = Some(crate::convert::current_metrics(frame));
+        newest.own = own;
+        newest.frames.push_back(shown);
+        if newest.frames.len() > FRAMES_MAX {
+            newest.frames.pop_front();
+        }
+    }
+
+    /// Tells of those that differ from before.
+    pub(crate) fn publish_runs(&self, runs: Vec<api::Run>) {
+        let before = std::mem::take(&mut self.newest().runs);
+        for run in runs.iter().rev().filter(|run| !before.contains(run)) {
+            self.tell("run", run);
+        }
+        self.newest().runs = runs;
+    }
+
+    pub(crate) fn publish_alert(&self, alert: api::Alert) {
+        self.tell("alert", &alert);
+        let mut newest = self.newest();
+        newest.alerts.retain(|other| other.id != alert.id);
+        newest.alerts.insert(0, alert);
+        newest.alerts.truncate(ALERTS_MAX as usize);
+    }
+
+    pub(crate) fn set_alerts(&self, alerts: Vec<api::Alert>) {
+        self.newest().alerts = alerts;
+    }
+
+    /// The snapshot, and every change after it.
+    pub(crate) fn listen(&self) -> (Change, Receiver<Change>) {
+        let receiver = self.changes.subscribe();
+        let newest = self.newest();
+        let snapshot = api::Snapshot {
+            version: env!("CARGO_PKG_VERSION"),
+            host: self.host.clone(),
+            frames: newest.frames.iter().cloned().collect(),
+            runs: newest.runs.clone(),
+            alerts: newest.alerts.clone(),
+        };
+        drop(newest);
+        let data = serde_json::to_string(&snapshot).unwrap_or_default().into();
+        let name = "snapshot";
+        (Change { name, data }, receiver)
+    }
+
+    pub(crate) fn runs(&self) -> Vec<api::Run> {
+        self.newest().runs.clone()
+    }
+
+    pub(crate) fn alerts(&self) -> Vec<api::Alert> {
+        self.newest().alerts.clone()
+    }
+
+    pub(crate) fn metrics(&self) -> Option<api::CurrentMetrics> {
+        self.newest().metrics.clone()
+    }
+
+    pub(crate) fn sample(&self) -> (Option<Sample>, SelfMetrics) {
+        let newest = self.newest();
+        (newest.sample.clone(), newest.own)
+    }
+
+    pub(crate) fn hostname(&self) -> &str {
+        &self.host.hostname
+    }
+}

@@ -1,0 +1,436 @@
+//! HTTP: the page, what it listens to, and what other programs ask for.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Path, Request, State};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue,
+    ORIGIN, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{StatusCode, Uri};
+use axum::middleware::{self, Next};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::serve::Listener;
+use include_dir::{Dir, include_dir};
+use lfs_wrapper_alert::store;
+use lfs_wrapper_api::{self as api, route};
+use lfs_wrapper_kernel::expose;
+use lfs_wrapper_model::metric::{Metric, MetricKind, Point, render_prometheus};
+use lfs_wrapper_model::{now_msec, render_local};
+use lfs_wrapper_state::{Database, StateDir};
+use rustix::time::{ClockId, clock_gettime};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
+use tracing::warn;
+
+use crate::convert;
+use crate::live::{Change, Live};
+
+static PAGE: Dir<'_> = include_dir!("$OUT_DIR/dist");
+
+/// Pages that may listen at once.
+const LISTENERS_MAX: usize = 64;
+
+/// So that a listener and what is between notice when the other is gone.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// The alerts that `/api/resources` holds.
+const LEGACY_ALERTS: u32 = 100;
+
+const ENDPOINTS: [&str; 9] = [
+    "/",
+    route::RESOURCES,
+    route::STATUS,
+    route::RUNS,
+    route::ALERTS,
+    route::EVENTS,
+    route::HEALTHZ_V1,
+    route::HEALTHZ,
+    route::METRICS,
+];
+
+struct Shared {
+    live: Arc<Live>,
+    state_dir: StateDir,
+    started_msec: i64,
+    listeners: Arc<AtomicUsize>,
+}
+
+/// The server, bound and ready.
+pub(crate) struct Server {
+    listener: TcpListener,
+    socket: std::os::unix::net::UnixListener,
+    socket_path: std::path::PathBuf,
+    router: Router,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Server {
+    pub(crate) fn new(
+        listener: TcpListener,
+        state_dir: &StateDir,
+        live: Arc<Live>,
+        stopped: watch::Receiver<bool>,
+    ) -> io::Result<Self> {
+        let socket_path = state_dir.runtime().join("api.sock");
+        // The lock says that nobody else serves on it.
+        match std::fs::remove_file(&socket_path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let socket = std::os::unix::net::UnixListener::bind(&socket_path)?;
+        listener.set_nonblocking(true)?;
+        socket.set_nonblocking(true)?;
+        Ok(Self {
+            listener,
+            socket,
+            socket_path,
+            router: router(Shared {
+                live,
+                state_dir: state_dir.clone(),
+                started_msec: now_msec(),
+                listeners: Arc::default(),
+            }),
+            stopped,
+        })
+    }
+
+    /// Serves until it is told to stop.
+    pub(crate) fn run(self) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let served = runtime.and_then(|runtime| runtime.block_on(self.serve()));
+        if let Err(error) = served {
+            warn!("serving HTTP: {error}");
+        }
+    }
+
+    async fn serve(mut self) -> io::Result<()> {
+        let listener = tokio::net::TcpListener::from_std(self.listener)?;
+        let socket = OwnSocket(UnixListener::from_std(self.socket)?);
+        let tcp = axum::serve(listener, self.router.clone());
+        let unix = axum::serve(socket, self.router);
+        // Open event streams would never end by themselves: at the stop the
+        // whole runtime goes.
+        let result = tokio::select! {
+            result = tcp => result,
+            result = unix => result,
+            _ = self.stopped.wait_for(|stopped| *stopped) => Ok(()),
+        };
+        let _ = std::fs::remove_file(&self.socket_path);
+        result
+    }
+}
+
+/// The socket in the runtime folder; it only talks to this user and to root.
+struct OwnSocket(UnixListener);
+
+impl Listener for OwnSocket {
+    type Io = UnixStream;
+    type Addr = tokio::net::unix::SocketAddr;
+
+    async fn accept(&mut self) -> (UnixStream, Self::Addr) {
+        loop {
+            // As for TCP, axum's own accept waits out a lack of descriptors.
+            let (stream, address) = Listener::accept(&mut self.0).await;
+            let user = rustix::process::geteuid().as_raw();
+            if stream
+                .peer_cred()
+                .is_ok_and(|peer| peer.uid() == user || peer.uid() == 0)
+            {
+                return (stream, address);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        self.0.local_addr()
+    }
+}
+
+fn router(shared: Shared) -> Router {
+    let healthz = || async { "ok\n" };
+    Router::new()
+        .route(route::RESOURCES, get(resources))
+        .route(route::STATUS, get(status))
+        .route(route::RUNS, get(runs))
+        .route(route::ALERTS, get(alerts))
+        .route(route::EVENTS, get(events))
+        .route(route::METRICS, get(metrics))
+        .route(route::HEALTHZ, get(healthz))
+        .route(route::HEALTHZ_V1, get(healthz))
+        .route("/", get(|| async { asset("index.html") }))
+        .route(
+            "/{*path}",
+            get(|Path(path): Path<String>| async move { asset(&path) }),
+        )
+        .layer(middleware::from_fn(guard))
+        .with_state(Arc::new(shared))
+}
+
+/// Refuses what a page from elsewhere could make a browser ask for (DNS
+/// rebinding, cross-site requests), and sets the headers that keep ours safe.
+async fn guard(request: Request, next: Next) -> Response {
+    if let Err(why) = check_origin(request.headers(), request.uri()) {
+        return (StatusCode::FORBIDDEN, format!("refused: {why}\n")).into_response();
+    }
+    let mut response = next.run(request).await;
+    let mut set = |name: HeaderName, value| {
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    };
+    set(
+        CONTENT_SECURITY_POLICY,
+        "default-src 'self'; style-src 'self' 'unsafe-inline'",
+    );
+    set(X_CONTENT_TYPE_OPTIONS, "nosniff");
+    response
+}
+
+fn check_origin(headers: &HeaderMap, uri: &Uri) -> Result<(), &'static str> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let host = text(HOST).or_else(|| uri.authority().map(|authority| authority.as_str()));
+    if !host.is_some_and(is_own_name) {
+        return Err("the Host header names another machine");
+    }
+    match text(ORIGIN) {
+        None => Ok(()),
+        Some(origin)
+            if origin
+                .split_once("://")
+                .is_some_and(|(_, host)| is_own_name(host)) =>
+        {
+            Ok(())
+        }
+        Some(_) => Err("the Origin header names another site"),
+    }
+}
+
+fn is_own_name(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    ["localhost", "127.0.0.1", "[::1]"].contains(&name)
+}
+
+type Answer = Result<Response, Failure>;
+
+/// Something on our side went wrong.
+struct Failure(String);
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        (StatusCode::INTERNAL_SERVER_ERROR, format!("{}\n", self.0)).into_response()
+    }
+}
+
+async fn resources(State(shared): State<Arc<Shared>>) -> Answer {
+    let database =
+        Database::open_again(&shared.state_dir).map_err(|error| Failure(error.to_string()))?;
+    let fail = |error| Failure(database.error(error).to_string());
+    let mut newest = store::list_history(&database, true, LEGACY_ALERTS).map_err(fail)?;
+    newest.reverse();
+    let resources = api::Resources {
+        alerts: newest.into_iter().map(convert::legacy_alert).collect(),
+        total_alerts: store::count_raised(&database).map_err(fail)?,
+        current_metrics: shared.live.metrics(),
+    };
+    Ok(axum::Json(resources).into_response())
+}
+
+async fn status(State(shared): State<Arc<Shared>>) -> Response {
+    axum::Json(api::Status {
+        status: "running",
+        version: env!("CARGO_PKG_VERSION"),
+        started: render_local(shared.started_msec),
+        endpoints: ENDPOINTS.to_vec(),
+    })
+    .into_response()
+}
+
+async fn runs(State(shared): State<Arc<Shared>>) -> Response {
+    axum::Json(shared.live.runs()).into_response()
+}
+
+async fn alerts(State(shared): State<Arc<Shared>>) -> Response {
+    axum::Json(shared.live.alerts()).into_response()
+}
+
+async fn events(State(shared): State<Arc<Shared>>) -> Response {
+    let listeners = Listening::begin(&shared.listeners);
+    let Some(listening) = listeners else {
+        let why = format!("{LISTENERS_MAX} pages listen already; close one\n");
+        return (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
+    };
+    let (snapshot, changes) = shared.live.listen();
+    Sse::new(stream(snapshot, changes, listening))
+        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+        .into_response()
+}
+
+/// Counts a listener for as long as it is there.
+struct Listening(Arc<AtomicUsize>);
+
+impl Listening {
+    fn begin(count: &Arc<AtomicUsize>) -> Option<Self> {
+        let listening = Self(Arc::clone(count));
+        (count.fetch_add(1, Ordering::Relaxed) < LISTENERS_MAX).then_some(listening)
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn stream(
+    snapshot: Change,
+    mut changes: Receiver<Change>,
+    listening: Listening,
+) -> impl Stream<Item = Result<Event, Infallible>> {
+    let (sender, receiver) = tokio::sync::mpsc::channel(1);
+    tokio::spawn(async move {
+        let _listening = listening;
+        let mut next = snapshot;
+        loop {
+            let event = Event::default().event(next.name).data(&*next.data);
+            if sender.send(Ok(event)).await.is_err() {
+                return;
+            }
+            next = tokio::select! {
+                () = sender.closed() => return,
+                change = changes.recv() => match change {
+                    Ok(change) => change,
+                    Err(RecvError::Closed) => return,
+                    Err(RecvError::Lagged(dropped)) => {
+                        let data = format!("{{\"dropped\":{dropped}}}");
+                        let _ = sender.send(Ok(Event::default().event("lag").data(data))).await;
+                        return;
+                    }
+                },
+            };
+        }
+    });
+    ReceiverStream::new(receiver)
+}
+
+fn asset(path: &str) -> Response {
+    let Some(file) = PAGE.get_file(path) else {
+        let help = format!("there is no {path}; /api/status lists what there is\n");
+        return (StatusCode::NOT_FOUND, help).into_response();
+    };
+    let kind = match path.rsplit_once('.').map(|(_, extension)| extension) {
+        Some("html") => "text/html; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        Some("json") => "application/json",
+        _ => "application/octet-stream",
+    };
+    // Names under assets/ hold a hash of their content.
+    let cache = if path.starts_with("assets/") {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
+    (
+        [(CONTENT_TYPE, kind), (CACHE_CONTROL, cache)],
+        file.contents(),
+    )
+        .into_response()
+}
+
+static CPU_SECONDS: Metric = Metric {
+    name: "lfs_self_cpu_seconds_total",
+    kind: MetricKind::Counter,
+    help: "CPU time that the monitor used.",
+};
+static LATENESS_SECONDS: Metric = Metric {
+    name: "lfs_self_sample_lateness_seconds",
+    kind: MetricKind::Gauge,
+    help: "How long after its time the newest sample was taken.",
+};
+static MISSED_SAMPLES: Metric = Metric {
+    name: "lfs_self_missed_samples_total",
+    kind: MetricKind::Counter,
+    help: "Intervals that passed without a sample.",
+};
+static DROPPED_SAMPLES: Metric = Metric {
+    name: "lfs_self_dropped_samples_total",
+    kind: MetricKind::Counter,
+    help: "Samples that were taken and could not be used.",
+};
+static LOST_FRAMES: Metric = Metric {
+    name: "lfs_self_history_lost_frames_total",
+    kind: MetricKind::Counter,
+    help: "Frames that could not be written to the history.",
+};
+static WAITING: Metric = Metric {
+    name: "lfs_self_notifications_waiting",
+    kind: MetricKind::Gauge,
+    help: "Alert messages that no channel has taken yet.",
+};
+
+async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+    let (sample, own) = shared.live.sample();
+    let mut points = sample.as_ref().map(expose).unwrap_or_default();
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    #[expect(clippy::cast_precision_loss, reason = "2^53 seconds do not pass")]
+    let cpu_seconds = time.tv_sec as f64 + time.tv_nsec as f64 / 1e9;
+    #[expect(clippy::cast_precision_loss, reason = "a metric is a float")]
+    let count = |count: u64| count as f64;
+    points.push(Point::plain(&CPU_SECONDS, cpu_seconds));
+    points.push(Point::plain(&LATENESS_SECONDS, own.lateness_seconds));
+    points.push(Point::plain(&MISSED_SAMPLES, count(own.missed_samples)));
+    points.push(Point::plain(&DROPPED_SAMPLES, count(own.dropped_samples)));
+    points.push(Point::plain(&LOST_FRAMES, count(own.lost_frames)));
+    if let Ok(waiting) = u64::try_from(own.waiting_notifications) {
+        points.push(Point::plain(&WAITING, count(waiting)));
+    }
+    let kind = "text/plain; version=0.0.4; charset=utf-8";
+    ([(CONTENT_TYPE, kind)], render_prometheus(&points)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_this_machine_are_answered() {
+        let table = [
+            ("127.0.0.1:9723", None, true),
+            ("localhost", Some("http://localhost:9723"), true),
+            ("[::1]:9723", Some("http://[::1]:9723"), true),
+            ("evil.example:9723", None, false),
+            ("127.0.0.1.evil.example", None, false),
+            ("localhost:9723", Some("https://evil.example"), false),
+            ("localhost:9723", Some("null"), false),
+        ];
+        for (host, origin, allowed) in table {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, HeaderValue::from_static(host));
+            if let Some(origin) = origin {
+                headers.insert(ORIGIN, HeaderValue::from_static(origin));
+            }
+            let result = check_origin(&headers, &Uri::from_static("/"));
+            assert_eq!(result.is_ok(), allowed, "{host} {origin:?}");
+        }
+        assert!(check_origin(&HeaderMap::new(), &Uri::from_static("/")).is_err());
+    }
+}

@@ -1,0 +1,3 @@
+//! The host's side of the program: so far its configuration.
+
+pub mod config;

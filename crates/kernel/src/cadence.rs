@@ -1,0 +1,121 @@
+//! The one place that reads the monotonic clock and sleeps by it.
+
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::thread::clock_nanosleep_absolute;
+use rustix::time::{ClockId, Timespec, clock_gettime};
+
+/// CLOCK_MONOTONIC: microseconds since some moment at boot, without the time
+/// the machine was suspended.
+pub fn read_monotonic_usec() -> u64 {
+    u64::try_from(read_monotonic().as_micros()).unwrap_or(u64::MAX)
+}
+
+fn read_monotonic() -> Duration {
+    let time = clock_gettime(ClockId::Monotonic);
+    // Neither is ever negative on this clock.
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    let nanoseconds = u32::try_from(time.tv_nsec).unwrap_or_default();
+    Duration::new(seconds, nanoseconds)
+}
+
+/// A timer whose ticks lie at fixed times, so that intervals do not drift by
+/// the work done between them.
+#[derive(Debug)]
+pub struct Cadence {
+    interval: Duration,
+    /// Time of the next tick on CLOCK_MONOTONIC.
+    next: Duration,
+}
+
+/// How one tick of a [`Cadence`] came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tick {
+    /// How long after its time the tick came.
+    pub lateness: Duration,
+    /// Whole intervals that passed without a tick since the last one.
+    pub missed: u64,
+}
+
+impl Cadence {
+    /// The shortest interval; a shorter one counts as this.
+    pub const INTERVAL_MIN: Duration = Duration::from_millis(1);
+
+    /// A timer whose first tick is one interval from now.
+    pub fn new(interval: Duration) -> Self {
+        let interval = interval.max(Self::INTERVAL_MIN);
+        Self {
+            interval,
+            next: read_monotonic().saturating_add(interval),
+        }
+    }
+
+    /// Sleeps until the next tick; ticks that passed meanwhile are skipped and
+    /// counted. A signal does not end the sleep.
+    pub fn wait(&mut self) -> Tick {
+        let request = Timespec {
+            tv_sec: i64::try_from(self.next.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: self.next.subsec_nanos().into(),
+        };
+        while clock_nanosleep_absolute(ClockId::Monotonic, &request) == Err(Errno::INTR) {}
+        let (next, tick) = plan_tick(self.next, self.interval, read_monotonic());
+        self.next = next;
+        tick
+    }
+}
+
+/// The tick that a wait for `due` ends with at `now`, and when the next is due:
+/// always in the future, always whole intervals after `due`.
+fn plan_tick(due: Duration, interval: Duration, now: Duration) -> (Duration, Tick) {
+    let late = now.saturating_sub(due);
+    let missed = late.as_nanos() / interval.as_nanos().max(1);
+    let missed = u32::try_from(missed).unwrap_or(u32::MAX);
+    let step = interval.saturating_mul(missed);
+    let tick = Tick {
+        lateness: late.saturating_sub(step),
+        missed: missed.into(),
+    };
+    (due.saturating_add(step).saturating_add(interval), tick)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn msec(number: u64) -> Duration {
+        Duration::from_millis(number)
+    }
+
+    #[test]
+    fn ticks_keep_their_place_however_late_one_is() {
+        // due, now -> next, lateness, missed; every 100 ms
+        for (due, now, next, lateness, missed) in [
+            (1000, 1000, 1100, 0, 0),
+            (1000, 1007, 1100, 7, 0),
+            (1000, 1099, 1100, 99, 0),
+            (1000, 1100, 1200, 0, 1),
+            (1000, 1355, 1400, 55, 3),
+            // The clock never runs backwards; a sleep that ends early would.
+            (1000, 990, 1100, 0, 0),
+        ] {
+            let planned = plan_tick(msec(due), msec(100), msec(now));
+            let tick = Tick {
+                lateness: msec(lateness),
+                missed,
+            };
+            assert_eq!(planned, (msec(next), tick), "due {due}, now {now}");
+        }
+    }
+
+    #[test]
+    fn a_wait_never_ends_before_its_tick() {
+        let mut cadence = Cadence::new(msec(2));
+        for _ in 0..3 {
+            let due = cadence.next;
+            cadence.wait();
+            assert!(read_monotonic() >= due);
+            assert!(cadence.next > due);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What two samples and the time between them say: the one shape that is
+//! shown, stored and watched, live and replayed alike.
+
+use lfs_wrapper_model::TimeMsec;
+
+use crate::cgroup::{derive_build_cpu, derive_build_processes};
+use crate::cpu::{CpuFrame, Load, derive_cpu, derive_load};
+use crate::disk::{DiskFrame, derive_disk};
+use crate::filesystem::{FilesystemFrame, derive_filesystems};
+use crate::memory::{MemoryFrame, derive_memory};
+use crate::network::{NetworkFrame, derive_network};
+use crate::pressure::{PressureFrame, derive_pressure};
+use crate::process::{ProcessFrame, derive_processes};
+use crate::sample::Sample;
+use crate::source::Absent;
+
+/// The boot time the kernel gives follows the wall clock, so it moves a little
+/// without a reboot.
+const BOOT_TIME_DRIFT_MAX_SEC: u64 = 60;
+
+/// The state of the machine at one moment and its rates since the one before.
+/// Every ratio is 0 to 1; what could not be derived is `None`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frame {
+    /// Wall-clock time of the newer sample.
+    pub time_msec: TimeMsec,
+    /// Time between the two samples; 0 where they do not follow each other,
+    /// and then there are no rates.
+    pub interval_usec: u64,
+    /// How busy the processors were.
+    pub cpu: Option<CpuFrame>,
+    /// Share of the whole machine's processors that the build used; 0 without
+    /// a build. A build that began in between counts from its beginning.
+    pub build_cpu_ratio: Option<f64>,
+    /// Processes of the build; 0 without a build.
+    pub build_processes: Option<u32>,
+    /// The load averages.
+    pub load: Option<Load>,
+    /// Memory and swap.
+    pub memory: Option<MemoryFrame>,
+    /// The local file systems, by mount point.
+    pub filesystems: Vec<FilesystemFrame>,
+    /// What the disks did.
+    pub disk: Option<DiskFrame>,
+    /// What the network devices did.
+    pub network: Option<NetworkFrame>,
+    /// Shares of the interval in which tasks waited for a resource.
+    pub pressure: PressureFrame,
+    /// How many processes there are.
+    pub processes: Option<ProcessFrame>,
+    /// What the newer sample lacks.
+    pub absent: Vec<Absent>,
+}
+
+/// The frame of `next`, with rates since `previous`. For the first sample of
+/// all, give it twice.
+pub fn derive(previous: &Sample, next: &Sample) -> Frame {
+    let unknown = Sample {
+        // That there was no build needs no time between the samples.
+        build: previous.build.clone(),
+        ..Sample::empty(next.time_msec, next.monotonic_usec)
+    };
+    let previous = if is_followed_by(previous, next) {
+        previous
+    } else {
+        &unknown
+    };
+    let interval = Interval {
+        usec: next.monotonic_usec - previous.monotonic_usec,
+    };
+    Frame {
+        time_msec: next.time_msec,
+        interval_usec: interval.usec,
+        cpu: derive_cpu(&previous.cpu, &next.cpu),
+        build_cpu_ratio: derive_build_cpu(previous, next, interval),
+        build_processes: derive_build_processes(next.build.as_ref()),
+        load: derive_load(&next.load),
+        memory: derive_memory(previous, next, interval),
+        filesystems: derive_filesystems(&next.filesystems),
+        disk: derive_disk(&previous.disks, &next.disks, interval),
+        network: derive_network(&previous.networks, &next.networks, interval),
+        pressure: derive_pressure(&previous.pressure, &next.pressure, interval),
+        processes: derive_processes(next),
+        absent: next.absent.clone(),
+    }
+}
+
+/// Whether counters of the two may be compared at all: time went on, and the
+/// machine was not booted in between.
+fn is_followed_by(previous: &Sample, next: &Sample) -> bool {
+    let boot_time_sec = |sample: &Sample| sample.cpu.counters.boot_time_sec;
+    let rebooted = boot_time_sec(previous)
+        .zip(boot_time_sec(next))
+        .is_some_and(|(before, after)| before.abs_diff(after) > BOOT_TIME_DRIFT_MAX_SEC);
+    previous.monotonic_usec < next.monotonic_usec && !rebooted
+}
+
+/// How far a counter came; `None` where either value is missing or it went
+/// backwards, which means that it began anew.
+pub(crate) fn derive_delta(previous: Option<u64>, next: Option<u64>) -> Option<u64> {
+    next?.checked_sub(previous?)
+}
+
+/// The time between two samples.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Interval {
+    /// 0 where there are no rates.
+    pub(crate) usec: u64,
+}
+
+impl Interval {
+    /// How much a counter grows in a second.
+    pub(crate) fn per_second(self, previous: Option<u64>, next: Option<u64>) -> Option<f64> {
+        let delta = derive_delta(previous, next)?;
+        (self.usec > 0).then(|| delta as f64 * 1e6 / self.usec as f64)
+    }
+
+    /// What share of the interval a counter of microseconds grew. Counters are
+    /// not read in the very moment of the clock, so a little more than all
+    /// counts as all.
+    pub(crate) fn share(self, previous: Option<u64>, next: Option<u64>) -> Option<f64> {
+        let delta = derive_delta(previous, next)?;
+        (self.usec > 0).then(|| (delta as f64 / self.usec as f64).min(1.0))
+    }
+}

@@ -1,0 +1,10 @@
+//! The few words that two or more crates share: time, severity, metrics, and
+//! how a configuration document is read and how its errors are shown.
+
+pub mod document;
+pub mod metric;
+mod severity;
+mod time;
+
+pub use severity::Severity;
+pub use time::{TimeMsec, now_msec, render_local, render_rfc3339};
