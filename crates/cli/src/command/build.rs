@@ -1,0 +1,419 @@
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use lfs_wrapper_api as api;
+use lfs_wrapper_build::dispatch::{RunState, StepState};
+use lfs_wrapper_build::plan::{self, Plan, User};
+use lfs_wrapper_build::record::{self, Options, Run};
+use lfs_wrapper_build::recover;
+use lfs_wrapper_build::supervisor::Supervisor;
+use lfs_wrapper_daemon::convert;
+use lfs_wrapper_model::now_msec;
+use lfs_wrapper_state::{Database, StateDir};
+use rustix::process::Signal;
+
+use super::plan::find_step;
+use super::{Done, log, status};
+use crate::failure::{Failure, Kind};
+use crate::output::{print, print_json, render_run_line, render_steps};
+use crate::progress::Progress;
+use crate::session::Session;
+use crate::signals;
+
+/// What steps may know of the environment that the build was started in.
+const INHERITED: [&str; 7] = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "TMPDIR"];
+
+/// How often and how long apart it is looked whether a run has ended.
+const STOP_TRIES: u32 = 600;
+const STOP_PAUSE: Duration = Duration::from_millis(50);
+
+/// Start builds, look at them, stop them, go on with them
+#[derive(Debug, Subcommand)]
+pub(crate) enum Build {
+    Start(Box<Start>),
+    /// Show a run and its steps
+    #[command(after_help = "Example:  lfs-wrapper build status")]
+    Status {
+        /// The number of the run; the newest without it
+        run: Option<i64>,
+    },
+    /// Go on with a run that was stopped, failed or lost
+    ///
+    /// What is completed is not done again.
+    #[command(after_help = "Example:  lfs-wrapper build resume")]
+    Resume {
+        /// The number of the run; the newest that is not completed without it
+        run: Option<i64>,
+    },
+    /// End a run in good order
+    #[command(after_help = "Example:  lfs-wrapper build stop")]
+    Stop {
+        /// The number of the run; all that are under way without it
+        run: Option<i64>,
+    },
+    Log(log::StepLog),
+}
+
+/// Run a plan, in the foreground
+///
+/// Ctrl-C ends it in good order, twice at once; 'build resume' goes on.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:  lfs-wrapper build start gnu.toml --root /tmp/root --sources ~/src"
+)]
+pub(crate) struct Start {
+    /// The plan
+    plan: PathBuf,
+    /// Where the steps install into ($LFS); default: a folder in the state folder
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+    /// How the root is kept; this version writes straight into it
+    #[arg(long, value_name = "MODE", default_value = "direct")]
+    root_mode: RootMode,
+    /// Where the sources lie ($LFS_SOURCES); default: 'sources' beside the plan
+    #[arg(long, value_name = "DIR")]
+    sources: Option<PathBuf>,
+    /// Steps at once; default: as many as cores
+    #[arg(short, long, value_name = "N")]
+    jobs: Option<usize>,
+    /// After a failure, go on with what does not need the failed step
+    #[arg(short, long)]
+    keep_going: bool,
+    /// Only say what would be done
+    #[arg(long)]
+    dry_run: bool,
+    /// Do only these steps, as if what they need were done
+    #[arg(long, value_name = "STEP", num_args = 1..)]
+    only: Vec<String>,
+    /// Do this step and what it needs
+    #[arg(long, value_name = "STEP", conflicts_with = "only")]
+    until: Option<String>,
+}
+
+/// How the root is kept.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum RootMode {
+    /// Steps write straight into the root; nothing can be rolled back
+    Direct,
+}
+
+pub(crate) fn run(session: &Session, command: Build) -> Done {
+    match command {
+        Build::Start(start) => begin(session, &start),
+        Build::Status { run } => show(session, run),
+        Build::Resume { run } => resume(session, run),
+        Build::Stop { run } => stop(session, run),
+        Build::Log(log) => log::run_step(session, &log),
+    }
+}
+
+fn begin(session: &Session, start: &Start) -> Done {
+    let RootMode::Direct = start.root_mode;
+    let plan = select(plan::read(&start.plan)?, start)?;
+    check_can_run(&plan)?;
+    if start.dry_run {
+        for (number, step) in plan.steps.iter().enumerate() {
+            print(&format!(
+                "{:>4}  {}  {}\n",
+                number + 1,
+                step.id,
+                step.display_title()
+            ))?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (state_dir, database) = session.open()?;
+    let root = match &start.root {
+        Some(root) => absolute(root)?,
+        None => state_dir.root().join("roots").join(&plan.name),
+    };
+    check_root(&root)?;
+    let sources = match &start.sources {
+        Some(sources) => Some(existing_folder(sources)?),
+        None => beside(&start.plan),
+    };
+    let options = options(root, sources, start.jobs, start.keep_going);
+    recover::recover(&state_dir, &database)?;
+    let supervisor = Supervisor::begin(&state_dir, &database, plan, &options)?;
+    finish(session, &supervise(session, supervisor)?)
+}
+
+/// How a run of a plan is done, on this machine and in this environment.
+pub(crate) fn options(
+    root: PathBuf,
+    sources: Option<PathBuf>,
+    jobs: Option<usize>,
+    keep_going: bool,
+) -> Options {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let inherited = INHERITED.into_iter().filter_map(|name| {
+        let value = env::var(name).ok()?;
+        Some((name.to_owned(), value))
+    });
+    Options {
+        root,
+        sources,
+        jobs: jobs.unwrap_or(cores).max(1),
+        keep_going,
+        environment: Some(inherited.collect::<BTreeMap<_, _>>()),
+        command: None,
+    }
+}
+
+/// The steps that were asked for.
+fn select(mut plan: Plan, start: &Start) -> Result<Plan, Failure> {
+    let mut wanted: Vec<String> = Vec::new();
+    for id in &start.only {
+        wanted.push(find_step(&plan, id)?.id.clone());
+    }
+    if let Some(until) = &start.until {
+        let mut waiting = vec![find_step(&plan, until)?.id.clone()];
+        while let Some(id) = waiting.pop() {
+            if !wanted.contains(&id) {
+                waiting.extend(find_step(&plan, &id)?.needs.iter().cloned());
+                wanted.push(id);
+            }
+        }
+    }
+    if !wanted.is_empty() {
+        plan.steps.retain(|step| wanted.contains(&step.id));
+        for step in &mut plan.steps {
+            step.needs.retain(|need| wanted.contains(need));
+        }
+    }
+    Ok(plan)
+}
+
+/// What this version, this user and this moment cannot run.
+pub(crate) fn check_can_run(plan: &Plan) -> Result<(), Failure> {
+    for step in &plan.steps {
+        let id = &step.id;
+        match step.user {
+            Some(User::Lfs | User::Chroot) => {
+                let what = format!(
+                    "starting plan '{}': step '{id}' is to run as another user or in the new system, which this version cannot do yet",
+                    plan.name
+                );
+                return Err(Failure::new(Kind::Environment, what));
+            }
+            Some(User::Root) if !rustix::process::geteuid().is_root() => {
+                let what = format!(
+                    "starting plan '{}': step '{id}' must run as root; start the build as root",
+                    plan.name
+                );
+                return Err(Failure::new(Kind::Permission, what));
+            }
+            Some(User::Root) | None => {}
+        }
+        for file in step.phases.iter().filter_map(|phase| phase.file.as_deref()) {
+            check_executable(id, file)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_executable(step: &str, file: &Path) -> Result<(), Failure> {
+    let what = format!("starting step '{step}' from {}", file.display());
+    let data = fs::metadata(file).map_err(|error| Failure::io(&what, &error))?;
+    let executable = rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok();
+    if data.is_file() && executable {
+        return Ok(());
+    }
+    let help = format!(
+        "{what}: it is not executable; run 'chmod +x {}'",
+        file.display()
+    );
+    Err(Failure::new(Kind::Permission, help))
+}
+
+fn check_root(root: &Path) -> Result<(), Failure> {
+    if root.parent().is_some() {
+        return Ok(());
+    }
+    let message =
+        "installing into /: that is this system, not a new one; give a folder with --root";
+    Err(Failure::new(Kind::Usage, message))
+}
+
+/// `path` from the root of the file system on, symbolic links resolved as far
+/// as it exists.
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    let failure = |error| Failure::io(format!("resolving {}", path.display()), &error);
+    match fs::canonicalize(path) {
+        Ok(path) => Ok(path),
+        Err(_) => std::path::absolute(path).map_err(failure),
+    }
+}
+
+fn existing_folder(path: &Path) -> Result<PathBuf, Failure> {
+    let what = || format!("looking for sources in {}", path.display());
+    let path = fs::canonicalize(path).map_err(|error| Failure::io(what(), &error))?;
+    if path.is_dir() {
+        return Ok(path);
+    }
+    Err(Failure::new(
+        Kind::NotFound,
+        format!("{}: it is no folder", what()),
+    ))
+}
+
+fn beside(plan: &Path) -> Option<PathBuf> {
+    let sources = fs::canonicalize(plan).ok()?.with_file_name("sources");
+    sources.is_dir().then_some(sources)
+}
+
+/// Does a run to its end, with its progress on standard error; signals stop it.
+pub(crate) fn supervise(
+    session: &Session,
+    supervisor: Supervisor<'_>,
+) -> Result<api::Run, Failure> {
+    let signals = signals::catch()?;
+    let handle = supervisor.stop_handle();
+    thread::spawn(move || {
+        while signals.recv().is_ok() {
+            handle.stop();
+        }
+    });
+    let mut progress = Progress::new(session);
+    let run = supervisor.supervise(&mut |notice| progress.show(notice))?;
+    Ok(convert::run(&run, now_msec()))
+}
+
+/// Shows how a run ended; the exit status says it too.
+pub(crate) fn finish(session: &Session, run: &api::Run) -> Done {
+    print_run(session, run)?;
+    Ok(match run.state {
+        "COMPLETED" => ExitCode::SUCCESS,
+        "CANCELLED" => Kind::Interrupted.into(),
+        _ => Kind::Bad.into(),
+    })
+}
+
+fn print_run(session: &Session, run: &api::Run) -> Result<(), Failure> {
+    if session.json {
+        return print_json(run);
+    }
+    let style = session.style();
+    print(&format!(
+        "{}\n{}",
+        render_run_line(style, run),
+        render_steps(style, run)
+    ))
+}
+
+fn show(session: &Session, run: Option<i64>) -> Done {
+    let (state_dir, database) = session.open()?;
+    recover::recover(&state_dir, &database)?;
+    let run = status::find_run(&database, run)?;
+    print_run(session, &convert::run(&run, now_msec()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn resume(session: &Session, run: Option<i64>) -> Done {
+    let (state_dir, database) = session.open()?;
+    recover::recover(&state_dir, &database)?;
+    let run = match run {
+        Some(run) => run,
+        None => newest_unfinished(&database)?,
+    };
+    let supervisor = Supervisor::resume(&state_dir, &database, run)?;
+    if !session.quiet {
+        eprintln!("resuming run {run}");
+    }
+    finish(session, &supervise(session, supervisor)?)
+}
+
+fn newest_unfinished(database: &Database) -> Result<i64, Failure> {
+    const LOOKED_AT: u32 = 1000;
+    let runs = record::list_runs(database, LOOKED_AT).map_err(|error| database.error(error))?;
+    let found = runs
+        .iter()
+        .find(|run| !matches!(run.state, RunState::Completed | RunState::Running));
+    found.map(|run| run.id).ok_or_else(|| {
+        Failure::new(
+            Kind::NotFound,
+            "resuming a run: there is none that was stopped, failed or lost",
+        )
+    })
+}
+
+fn stop(session: &Session, run: Option<i64>) -> Done {
+    let (state_dir, database) = session.open()?;
+    recover::recover(&state_dir, &database)?;
+    let running = record::list_running(&database).map_err(|error| database.error(error))?;
+    let asked: Vec<&Run> = running
+        .iter()
+        .filter(|one| run.is_none_or(|id| one.id == id))
+        .collect();
+    if asked.is_empty() {
+        let message = match run {
+            Some(run) => {
+                format!("stopping run {run}: it is not under way; see 'build status {run}'")
+            }
+            None => "stopping the build: no run is under way".to_owned(),
+        };
+        return Err(Failure::new(Kind::NotFound, message));
+    }
+    for run in asked {
+        session.audit(
+            &database,
+            "build",
+            &format!("run {} asked to stop", run.id),
+            "done",
+        )?;
+        if let Some(supervisor) = &run.supervisor {
+            supervisor.signal(Signal::TERM);
+        }
+        wait_for_end(&state_dir, &database, run.id)?;
+        if !session.quiet {
+            eprintln!("run {} has ended", run.id);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn wait_for_end(state_dir: &StateDir, database: &Database, run: i64) -> Result<(), Failure> {
+    for _ in 0..STOP_TRIES {
+        // It may also have died instead.
+        recover::recover(state_dir, database)?;
+        let found = record::read_run(database, run).map_err(|error| database.error(error))?;
+        if found.is_none_or(|run| run.state != RunState::Running) {
+            return Ok(());
+        }
+        thread::sleep(STOP_PAUSE);
+    }
+    let message =
+        format!("stopping run {run}: it has not ended in time; try 'build stop {run}' again");
+    Err(Failure::new(Kind::Bad, message))
+}
+
+/// The newest attempt of a step, in the run given or in the newest that has it.
+pub(crate) fn find_attempt(
+    database: &Database,
+    run: Option<i64>,
+    step: &str,
+) -> Result<record::Attempt, Failure> {
+    const LOOKED_AT: u32 = 100;
+    let fail = |error| Failure::from(database.error(error));
+    let runs = match run {
+        Some(_) => vec![status::find_run(database, run)?],
+        None => record::list_runs(database, LOOKED_AT).map_err(fail)?,
+    };
+    let steps = || runs.iter().flat_map(|run| &run.steps);
+    let found = steps()
+        .filter(|one| one.id == step)
+        .find_map(|step| step.attempt.clone());
+    found.ok_or_else(|| {
+        let ids = steps().filter(|step| step.state != StepState::Pending);
+        let near = lfs_wrapper_model::document::nearest(step, ids.map(|step| step.id.as_str()));
+        let help = near.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
+        let message = format!("looking for the log of step '{step}': it was never begun{help}");
+        Failure::new(Kind::NotFound, message)
+    })
+}

@@ -1,0 +1,275 @@
+//! Builds, as a user runs them.
+
+use std::fs;
+
+use crate::common::{Place, read_tree};
+use serde_json::Value;
+
+/// The repository's examples.
+fn example(name: &str) -> String {
+    format!("{}/../../examples/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn states(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    let owned = |(id, state): &(&str, &str)| ((*id).to_owned(), (*state).to_owned());
+    pairs.iter().map(owned).collect()
+}
+
+#[test]
+fn the_quickstart_builds_its_packages_and_says_what_each_took() {
+    let place = Place::new();
+    let ended = place.expect(0, &["quickstart", "--exit", "--listen", "127.0.0.1:0"]);
+    assert!(
+        ended.stderr.contains("page: http://127.0.0.1:"),
+        "{}",
+        ended.stderr
+    );
+    assert!(
+        ended.stdout.contains("COMPLETED  5/5 steps"),
+        "{}",
+        ended.stdout
+    );
+    for file in ["usr/bin/calc", "usr/bin/wordcount"] {
+        let path = place.state().join("quickstart/root").join(file);
+        assert!(path.exists(), "{}", path.display());
+    }
+    let run = place.json(&["build", "status"]);
+    for step in run["steps"].as_array().unwrap() {
+        let number = |key: &str| step[key].as_f64().unwrap_or(-1.0);
+        assert_eq!(step["exit_code"], 0);
+        assert!(
+            number("wall_seconds") > 0.0 && number("cpu_seconds") > 0.0,
+            "{step}"
+        );
+        assert!(number("memory_peak_bytes") > 1e6, "{step}");
+        assert!(
+            number("read_bytes") >= 0.0 && number("write_bytes") >= 0.0,
+            "{step}"
+        );
+        for source in ["cpu_source", "memory_source", "io_source"] {
+            assert!(
+                ["cgroup", "wait4"].contains(&step[source].as_str().unwrap()),
+                "{step}"
+            );
+        }
+    }
+    let log = place.expect(0, &["build", "log", "calc"]).stdout;
+    let phases: Vec<&str> = log
+        .lines()
+        .filter_map(|line| line.split_once(" ==> "))
+        .map(|(_, phase)| phase)
+        .collect();
+    assert_eq!(phases, ["prepare", "configure", "make", "test", "install"]);
+    place.expect(0, &["log", "verify"]);
+}
+
+#[test]
+fn a_failure_is_named_and_what_needs_it_is_skipped() {
+    let place = Place::new();
+    let plan = example("quickstart/plan-broken.toml");
+    let ended = place.expect(1, &["build", "start", &plan]);
+    assert_eq!(
+        place.step_states(),
+        states(&[
+            ("libtext", "COMPLETED"),
+            ("broken", "FAILED"),
+            ("farewell", "SKIPPED")
+        ])
+    );
+    assert!(
+        ended.stdout.contains("undefined reference"),
+        "{}",
+        ended.stdout
+    );
+    let run = place.json(&["build", "status"]);
+    let broken = &run["steps"][1];
+    assert_eq!(
+        (&broken["exit_code"], broken["phase"].as_str()),
+        (&Value::from(2), Some("make"))
+    );
+    let status = fs::read_to_string(place.state().join("run/status/broken.status")).unwrap();
+    assert_eq!(status.lines().next(), Some("FAILED"));
+    assert!(status.contains("\nexit_code=2\n"), "{status}");
+    // What is kept of a failure is kept; a second try is a second attempt.
+    assert!(place.state().join("work/run-1/broken").is_dir());
+    place.expect(1, &["build", "resume"]);
+    assert_eq!(place.json(&["build", "status"])["steps"][1]["attempt"], 2);
+    assert_eq!(place.json(&["build", "status"])["steps"][0]["attempt"], 1);
+}
+
+#[test]
+fn keep_going_does_what_does_not_need_the_failed_step() {
+    let place = Place::new();
+    let plan = place.write_plan(&[
+        ("bad", &[], "exit 7"),
+        ("after-bad", &["bad"], "true"),
+        ("good", &[], "true"),
+        ("after-good", &["good"], "true"),
+    ]);
+    let plan = plan.to_str().unwrap();
+    place.expect(1, &["build", "start", plan, "--jobs", "1", "--keep-going"]);
+    assert_eq!(
+        place.step_states(),
+        states(&[
+            ("bad", "FAILED"),
+            ("after-bad", "SKIPPED"),
+            ("good", "COMPLETED"),
+            ("after-good", "COMPLETED")
+        ])
+    );
+    place.expect(1, &["build", "start", plan, "--jobs", "1"]);
+    assert_eq!(
+        place.step_states()[2],
+        ("good".to_owned(), "PENDING".to_owned())
+    );
+    place.expect(0, &["build", "start", plan, "--only", "good", "after-good"]);
+    assert_eq!(
+        place.step_states(),
+        states(&[("good", "COMPLETED"), ("after-good", "COMPLETED")])
+    );
+    let dry = place.expect(
+        0,
+        &["build", "start", plan, "--dry-run", "--until", "after-good"],
+    );
+    assert_eq!(
+        dry.stdout,
+        "   1  good  good\n   2  after-good  after-good\n"
+    );
+}
+
+#[test]
+fn a_folder_of_scripts_is_a_plan() {
+    let place = Place::new();
+    let header = "# METADATA_BEGIN\n# NAME=first\n# VERSION=1\n# DEPENDS=\n# METADATA_END\n";
+    place.write_script(
+        "scripts/01-first.sh",
+        &format!("#!/bin/sh\n{header}echo \"$LFS_PHASE_MARK make\"\necho built > \"$LFS/first\"\n"),
+    );
+    place.write_script("scripts/02-second", "#!/bin/sh\ncat \"$LFS/first\"\n");
+    place.write("scripts/notes.txt", "no script");
+    place.expect(0, &["plan", "scripts", "scripts", "-o", "plan.toml"]);
+    let plan = place.json(&["plan", "show", "plan.toml"]);
+    assert_eq!(plan["steps"][0]["package"], "first");
+    assert_eq!(plan["steps"][1]["needs"][0], "01-first");
+    place.expect(0, &["build", "start", "plan.toml", "--root", "root"]);
+    assert_eq!(
+        fs::read_to_string(place.path("root/first")).unwrap(),
+        "built\n"
+    );
+    assert_eq!(
+        place.json(&["build", "status"])["steps"][0]["phase"],
+        "make"
+    );
+    let log = place.expect(0, &["build", "log", "02-second"]).stdout;
+    assert!(log.contains("Z built\n"), "{log}");
+}
+
+#[test]
+fn steps_know_a_few_names_of_the_environment_and_no_more() {
+    let place = Place::new();
+    let plan = place.write_plan(&[(
+        "env",
+        &[],
+        "env | cut -d= -f1 | sort | tr '\\n' ' '; pwd; umask",
+    )]);
+    let mut command = place.command(&["build", "start", plan.to_str().unwrap()]);
+    assert!(command.env("SECRET", "x").status().unwrap().success());
+    let log = place.expect(0, &["build", "log", "env"]).stdout;
+    assert!(
+        log.contains("HOME LC_ALL LFS LFS_JOBS LFS_PHASE_MARK LFS_STEP MAKEFLAGS"),
+        "{log}"
+    );
+    assert!(
+        log.contains("/work/run-1/env") && log.contains("0022"),
+        "{log}"
+    );
+    assert!(!log.contains("SECRET"), "{log}");
+}
+
+#[test]
+fn any_command_is_a_run_of_one_step() {
+    let place = Place::new();
+    let ended = place.expect(
+        0,
+        &[
+            "run",
+            "--id",
+            "hello",
+            "--",
+            "sh",
+            "-c",
+            "echo out; echo err >&2",
+        ],
+    );
+    assert!(ended.stdout.starts_with("out\nerr\n"), "{}", ended.stdout);
+    assert_eq!(place.step_states(), states(&[("hello", "COMPLETED")]));
+    let ended = place.expect(1, &["run", "--", "sh", "-c", "exit 3"]);
+    assert!(ended.stdout.contains("exit code 3"), "{}", ended.stdout);
+    let ended = place.expect(1, &["run", "--", "no-such-program"]);
+    assert!(
+        ended.stdout.contains("executing no-such-program"),
+        "{}",
+        ended.stdout
+    );
+}
+
+#[test]
+fn the_accounts_are_those_of_the_whole_tree() {
+    let place = Place::new();
+    // Half of the work in a child that nobody waits for until the end, in
+    // processes that are gone before anybody could look at them.
+    let work = "burn() { i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done; }; \
+                (burn; burn) & burn; burn; wait";
+    place.expect(0, &["run", "--id", "burn", "--", "sh", "-c", work]);
+    let step = place.json(&["build", "status"])["steps"][0].clone();
+    let ours = step["cpu_seconds"].as_f64().unwrap();
+    let before = rustix_children_seconds();
+    let bare = std::process::Command::new("sh")
+        .args(["-c", work])
+        .status()
+        .unwrap();
+    assert!(bare.success());
+    let theirs = rustix_children_seconds() - before;
+    // CPU time, but on a machine with other work; the exact figure is a
+    // benchmark's.
+    assert!(
+        ours > 0.4 * theirs && ours < 2.5 * theirs,
+        "{ours} {theirs}"
+    );
+}
+
+/// CPU seconds of all children waited for; /proc counts in ticks of 10 ms.
+fn rustix_children_seconds() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<f64> = stat
+        .rsplit_once(')')
+        .unwrap()
+        .1
+        .split_whitespace()
+        .map(|field| field.parse().unwrap_or(0.0))
+        .collect();
+    (fields[13] + fields[14]) / 100.0
+}
+
+#[test]
+fn the_same_plan_builds_the_same_files() {
+    let place = Place::new();
+    let plan = example("quickstart/plan.toml");
+    for root in ["one", "two"] {
+        place.expect(
+            0,
+            &[
+                "build",
+                "start",
+                &plan,
+                "--root",
+                root,
+                "--until",
+                "wordcount",
+            ],
+        );
+    }
+    let one = read_tree(&place.path("one"));
+    assert!(one.len() > 5);
+    assert_eq!(one, read_tree(&place.path("two")));
+}

@@ -1,0 +1,9 @@
+//! The whole program, as a user runs it. Tests that need root are left out
+//! without it; `cargo test -- --include-ignored` as root runs them all.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod bad_input;
+mod build;
+mod common;
+mod ending;
+mod serve;
