@@ -8,6 +8,7 @@ use lfs_wrapper_state::{Database, DatabaseError, StateDir};
 use rustix::process::Signal;
 
 use crate::attempt::{end_leftovers, render_mark};
+use crate::cgroup::Base;
 use crate::dispatch::{RunState, StepState};
 use crate::keeper::Ended;
 use crate::progress::read_view;
@@ -56,6 +57,9 @@ fn lose(state_dir: &StateDir, database: &Database, run: &Run) -> rusqlite::Resul
         record::end_attempt(database, run.id, &step.id, attempt.id, &outcome)?;
     }
     record::end_run(database, run.id, RunState::Lost, Some(REASON))?;
+    if let Ok(base) = Base::find(state_dir.root()) {
+        base.remove_if_empty();
+    }
     if let Some(run) = record::read_run(database, run.id)? {
         let now = now_msec();
         let lost = |state| state == StepState::Lost;
