@@ -91,7 +91,8 @@ pub(crate) fn render_table(
         rows.iter()
             .map(|row| line(row.clone(), &|cell| style.word(cell))),
     );
-    lines.join("\n") + "\n"
+    lines.push(String::new());
+    lines.join("\n")
 }
 
 /// `1.5 MiB`; `-` for what is not known.

@@ -320,7 +320,7 @@ mod tests {
                 ticks: ticks(),
             })
             .collect();
-        sample.build = (build_usec > 0).then(|| lfs_wrapper_kernel::BuildGroup {
+        sample.build = (build_usec > 0).then_some(lfs_wrapper_kernel::BuildGroup {
             inode: Some(7),
             usage_usec: Some(build_usec),
             counts: lfs_wrapper_kernel::BuildCounts {

@@ -468,7 +468,10 @@ impl Loop {
 
     fn publish(&mut self, sample: Sample, frame: &Frame) {
         let points = expose(&sample);
-        let series: Vec<String> = points.iter().map(|point| point.series()).collect();
+        let series: Vec<String> = points
+            .iter()
+            .map(lfs_wrapper_model::metric::Point::series)
+            .collect();
         if *self.series != *series {
             self.series = series.into();
         }

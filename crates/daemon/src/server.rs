@@ -203,7 +203,7 @@ async fn guard(request: Request, next: Next) -> Response {
 
 fn check_origin(headers: &HeaderMap, uri: &Uri) -> Result<(), &'static str> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let host = text(HOST).or_else(|| uri.authority().map(|authority| authority.as_str()));
+    let host = text(HOST).or_else(|| uri.authority().map(axum::http::uri::Authority::as_str));
     if !host.is_some_and(is_own_name) {
         return Err("the Host header names another machine");
     }

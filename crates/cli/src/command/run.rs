@@ -46,7 +46,7 @@ pub(crate) fn run(session: &Session, run: Run) -> Done {
     let command: Vec<String> = run
         .command
         .into_iter()
-        .map(|word| word.into_string())
+        .map(OsString::into_string)
         .collect::<Result<_, _>>()
         .map_err(|word| {
             let message = format!(
