@@ -24,7 +24,7 @@ pub struct AllThresholds {
     pub memory: Thresholds,
     /// Used share of each file system.
     pub disk: Thresholds,
-    /// Processes that no supervised build started.
+    /// Processes that neither the kernel nor a supervised build started.
     pub processes: Thresholds,
 }
 

@@ -173,16 +173,7 @@ fn read(rule: &Rule, frame: &Frame) -> Vec<(Labels, Option<f64>)> {
             .memory
             .as_ref()
             .map(|memory| 100.0 * memory.used_ratio)),
-        "processes" => {
-            one(frame
-                .processes
-                .as_ref()
-                .zip(frame.build_processes)
-                .map(|(processes, build)| {
-                    let others = processes.count.saturating_sub(u64::from(build));
-                    f64::from(u32::try_from(others).unwrap_or(u32::MAX))
-                }))
-        }
+        "processes" => one(count_other_processes(frame)),
         "disk" => {
             let writable = frame.filesystems.iter().filter(|one| !one.read_only);
             writable
@@ -191,6 +182,14 @@ fn read(rule: &Rule, frame: &Frame) -> Vec<(Labels, Option<f64>)> {
         }
         _ => Vec::new(),
     }
+}
+
+/// Processes that neither the kernel nor a supervised build started.
+fn count_other_processes(frame: &Frame) -> Option<f64> {
+    let processes = frame.processes.as_ref()?;
+    let not_counted = processes.kernel_threads? + u64::from(frame.build_processes?);
+    let others = processes.count.saturating_sub(not_counted);
+    Some(f64::from(u32::try_from(others).unwrap_or(u32::MAX)))
 }
 
 fn tell(rule: &Rule, labels: &Labels, transition: Transition, time_msec: TimeMsec) -> Told {

@@ -54,7 +54,7 @@ pub struct Thresholds {
     pub memory: Levels,
     /// Used share of each file system, per cent.
     pub disk: Levels,
-    /// Processes that no supervised build started.
+    /// Processes that neither the kernel nor a supervised build started.
     pub processes: Levels,
 }
 
