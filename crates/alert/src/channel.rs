@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
-use lfs_wrapper_model::{TimeMsec, render_local, render_rfc3339};
+use lfs_wrapper_model::{render_local, render_rfc3339};
 
 use crate::engine::Kind;
 use crate::store::Notification;
@@ -14,10 +14,6 @@ const FACILITY: u8 = 3;
 
 /// What every receiver should take whole (RFC 5424, section 6.1).
 const SYSLOG_BYTES_MAX: usize = 2048;
-
-/// The longest and the first pause before a message is tried again.
-const RETRY_MSEC_MAX: i64 = 5 * 60 * 1000;
-const RETRY_MSEC_FIRST: i64 = 1000;
 
 /// A way to reach somebody.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,24 +49,15 @@ impl Channel {
     }
 }
 
-/// When to try a message again that has failed `tries` times: later each time,
-/// and not all at once.
-pub fn plan_retry(tries: u32, outgoing: i64, now_msec: TimeMsec) -> TimeMsec {
-    let doubled = RETRY_MSEC_FIRST.saturating_mul(1 << tries.min(20));
-    let pause = doubled.min(RETRY_MSEC_MAX);
-    let jitter = outgoing.wrapping_mul(7919).rem_euclid(pause / 4 + 1);
-    now_msec + pause - jitter
-}
-
 fn render_console(notification: &Notification) -> String {
     let severity = notification.severity.as_str().to_uppercase();
     let mut line = format!(
         "{} ALERT {severity} {}",
         render_local(notification.time_msec),
-        notification.message
+        plain(&notification.message)
     );
     if notification.kind != Kind::Resolved && !notification.runbook.is_empty() {
-        line.push_str(&format!("\n    {}", notification.runbook));
+        line.push_str(&format!("\n    {}", plain(&notification.runbook)));
     }
     line
 }
@@ -84,7 +71,7 @@ fn render_syslog(notification: &Notification, host: &str) -> String {
         if host.is_empty() { "-" } else { host },
         std::process::id(),
         notification.severity.as_str().to_uppercase(),
-        notification.message.replace('\n', " "),
+        plain(&notification.message),
         notification.kind.as_str(),
     );
     if text.len() > SYSLOG_BYTES_MAX {
@@ -95,6 +82,12 @@ fn render_syslog(notification: &Notification, host: &str) -> String {
         text.truncate(end);
     }
     text
+}
+
+/// `text` on one line and without anything that does something to a terminal:
+/// messages quote the logs of builds.
+fn plain(text: &str) -> String {
+    text.replace(char::is_control, " ")
 }
 
 fn send_syslog(path: &Path, text: &str) -> io::Result<()> {
@@ -151,6 +144,25 @@ mod tests {
     }
 
     #[test]
+    fn what_a_build_printed_does_nothing_to_a_terminal() {
+        let message = "\u{1b}[2Jred\u{9b}31m\r\n\t\u{7}\0\u{7f}end";
+        let mut notification = notification(Severity::Warning, message);
+        notification.runbook = "Do\u{1b}c it.".to_owned();
+        let syslog = render_syslog(&notification, "host");
+        assert!(
+            syslog.ends_with(" WARNING  [2Jred 31m      end [raised]"),
+            "{syslog}"
+        );
+        let console = render_console(&notification);
+        let (first, second) = console.split_once('\n').unwrap();
+        assert!(
+            first.ends_with(" ALERT WARNING  [2Jred 31m      end"),
+            "{first}"
+        );
+        assert_eq!(second, "    Do c it.");
+    }
+
+    #[test]
     fn it_arrives_at_a_real_socket_and_a_missing_one_is_an_error() {
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join("log");
@@ -162,13 +174,5 @@ mod tests {
         let mut buffer = [0; 4096];
         let length = socket.recv(&mut buffer).unwrap();
         assert!(String::from_utf8_lossy(&buffer[..length]).contains("ERROR disk full [raised]"));
-    }
-
-    #[test]
-    fn retries_come_later_and_later_up_to_a_limit() {
-        let pauses: Vec<i64> = (0..30).map(|tries| plan_retry(tries, 0, 0)).collect();
-        assert!(pauses.is_sorted());
-        assert_eq!((pauses[0], pauses[29]), (RETRY_MSEC_FIRST, RETRY_MSEC_MAX));
-        assert!((1..100).all(|outgoing| plan_retry(3, outgoing, 0) >= 6000));
     }
 }

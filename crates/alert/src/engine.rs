@@ -1,7 +1,12 @@
-//! The life of an alert, as a pure step: what was remembered and what is true
-//! now give what is remembered next and at most one transition.
+//! The life of an alert, as a pure step: what was remembered, what is true now
+//! and how much time went by give what is remembered next and at most one
+//! transition. Time is counted, never read: a clock that is set neither holds
+//! an alert back nor raises one.
 
-use lfs_wrapper_model::{Severity, TimeMsec};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use lfs_wrapper_model::Severity;
 use serde::{Deserialize, Serialize};
 
 /// What is looked for in one value.
@@ -55,23 +60,75 @@ impl Unit {
     }
 }
 
-/// What is remembered of one value between two looks at it. Everything in it
-/// changes only when something happens, so it is seldom written down.
+/// How much of a counted time is lost at most when the monitor ends.
+const COUNTED_AGAIN_MSEC_MAX: i64 = 10_000;
+
+/// What is remembered of one value between two looks at it.
+///
+/// Levels go by their severity, so that a configuration with other levels
+/// finds what belongs to those it still has. A time that is being counted
+/// changes at each look; [`Memory::is_worth_writing`] says which changes to
+/// write down. After the monitor was killed up to 10 s of a time are therefore
+/// counted again: an alert may come, or go, that much later, never earlier.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
-    /// One for each level of the rule.
-    levels: Vec<LevelMemory>,
-    /// Since when the value is away.
-    absent_since_msec: Option<TimeMsec>,
+    /// The levels that count up or are active, no others.
+    levels: BTreeMap<Severity, LevelMemory>,
+    /// How long the value of an alert, or of what may become one, is away; not
+    /// counted any further once the alert is NODATA.
+    absent_msec: Option<i64>,
     /// The alert is NODATA.
     nodata: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct LevelMemory {
-    active: bool,
-    above_since_msec: Option<TimeMsec>,
-    clear_since_msec: Option<TimeMsec>,
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum LevelMemory {
+    /// The value is above, and not for long enough yet.
+    Rising { above_msec: i64 },
+    /// The level was entered; how long the value is clear, if it is.
+    Active { clear_msec: Option<i64> },
+}
+
+impl Memory {
+    /// Whether there is nothing to remember.
+    pub fn is_blank(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether what changed since `before` must be written down: a state is
+    /// another, or a time began, ended or passed another 10 s.
+    pub fn is_worth_writing(&self, before: &Self) -> bool {
+        self.to_coarse() != before.to_coarse()
+    }
+
+    fn to_coarse(&self) -> Self {
+        let coarse = |msec: i64| msec - msec % COUNTED_AGAIN_MSEC_MAX;
+        let coarse_level = |memory: LevelMemory| match memory {
+            LevelMemory::Rising { above_msec } => LevelMemory::Rising {
+                above_msec: coarse(above_msec),
+            },
+            LevelMemory::Active { clear_msec } => LevelMemory::Active {
+                clear_msec: clear_msec.map(coarse),
+            },
+        };
+        let levels = self.levels.iter();
+        Self {
+            levels: levels
+                .map(|(severity, memory)| (*severity, coarse_level(*memory)))
+                .collect(),
+            absent_msec: self.absent_msec.map(coarse),
+            nodata: self.nodata,
+        }
+    }
+
+    /// The worst level that is active, whether or not the rule still has it.
+    fn worst(&self) -> Option<Severity> {
+        let mut levels = self.levels.iter();
+        levels
+            .rfind(|(_, memory)| matches!(memory, LevelMemory::Active { .. }))
+            .map(|(severity, _)| *severity)
+    }
 }
 
 /// What happened to an alert.
@@ -118,260 +175,143 @@ pub struct Transition {
     pub severity: Severity,
     /// The value that made it happen.
     pub value: Option<f64>,
-    /// The threshold of the level.
-    pub threshold: f64,
+    /// The threshold of the level; `None` when the rule no longer has this
+    /// level, since the configuration changed while it was active.
+    pub threshold: Option<f64>,
 }
 
-impl Memory {
-    /// Whether there is nothing to remember.
-    pub fn is_blank(&self) -> bool {
-        let blank = |level: &LevelMemory| *level == LevelMemory::default();
-        !self.nodata && self.absent_since_msec.is_none() && self.levels.iter().all(blank)
-    }
-
-    fn worst<'a>(&self, rule: &'a Rule) -> Option<&'a Level> {
-        let mut levels = rule.levels.iter().zip(&self.levels);
-        levels
-            .rfind(|(_, memory)| memory.active)
-            .map(|(level, _)| level)
-    }
-}
-
-/// One look at one value; `None` is a value that is not there.
+/// One look at one value; `None` is a value that is not there. `elapsed_msec`
+/// is the monotonic time since the look before this one, 0 at the first; the
+/// caller caps it where it did not look for longer than it should have.
 pub fn step(
     rule: &Rule,
     before: &Memory,
     value: Option<f64>,
-    now_msec: TimeMsec,
+    elapsed_msec: i64,
 ) -> (Memory, Option<Transition>) {
-    let mut memory = before.clone();
-    memory
-        .levels
-        .resize(rule.levels.len(), LevelMemory::default());
-    match value {
-        Some(value) => with_value(rule, memory, value, now_msec),
-        None => without_value(rule, memory, now_msec),
-    }
+    let elapsed_msec = elapsed_msec.max(0);
+    let (memory, happened) = match value {
+        Some(value) => with_value(rule, before, value, elapsed_msec),
+        None => without_value(rule, before, elapsed_msec),
+    };
+    let transition = happened.map(|(kind, severity)| Transition {
+        kind,
+        severity,
+        value,
+        threshold: rule
+            .levels
+            .iter()
+            .find(|level| level.severity == severity)
+            .map(|level| level.above),
+    });
+    (memory, transition)
 }
 
+/// Levels that the rule no longer has are left at once: nothing holds them.
 fn with_value(
     rule: &Rule,
-    mut memory: Memory,
+    before: &Memory,
     value: f64,
-    now_msec: TimeMsec,
-) -> (Memory, Option<Transition>) {
-    let was = memory.worst(rule);
-    let was_nodata = std::mem::take(&mut memory.nodata);
-    memory.absent_since_msec = None;
-    for (level, memory) in rule.levels.iter().zip(&mut memory.levels) {
-        step_level(level, memory, rule.hold_msec, value, now_msec);
-    }
-    let is = memory.worst(rule);
-    let transition = |kind, level: &Level| Transition {
-        kind,
-        severity: level.severity,
-        value: Some(value),
-        threshold: level.above,
+    elapsed_msec: i64,
+) -> (Memory, Option<(Kind, Severity)>) {
+    let next = |level: &Level| {
+        let memory = match before.levels.get(&level.severity) {
+            Some(LevelMemory::Active { clear_msec }) => {
+                step_active(level, rule.hold_msec, *clear_msec, value, elapsed_msec)
+            }
+            Some(LevelMemory::Rising { above_msec }) => {
+                step_inactive(level, Some(*above_msec), value, elapsed_msec)
+            }
+            None => step_inactive(level, None, value, elapsed_msec),
+        };
+        memory.map(|memory| (level.severity, memory))
     };
-    let happened = match (was, is) {
-        (None, Some(is)) => Some(transition(Kind::Raised, is)),
-        (Some(was), None) => Some(transition(Kind::Resolved, was)),
-        (Some(was), Some(is)) if is.severity > was.severity => {
-            Some(transition(Kind::Escalated, is))
-        }
-        (Some(was), Some(is)) if is.severity < was.severity => {
-            Some(transition(Kind::Deescalated, is))
-        }
-        (Some(_), Some(is)) if was_nodata => Some(transition(Kind::Returned, is)),
-        _ => None,
+    let memory = Memory {
+        levels: rule.levels.iter().filter_map(next).collect(),
+        ..Memory::default()
+    };
+    let happened = match (before.worst(), memory.worst()) {
+        (None, None) => None,
+        (None, Some(is)) => Some((Kind::Raised, is)),
+        (Some(was), None) => Some((Kind::Resolved, was)),
+        (Some(was), Some(is)) => match is.cmp(&was) {
+            Ordering::Greater => Some((Kind::Escalated, is)),
+            Ordering::Less => Some((Kind::Deescalated, is)),
+            Ordering::Equal => before.nodata.then_some((Kind::Returned, is)),
+        },
     };
     (memory, happened)
 }
 
-fn step_level(
+fn step_inactive(
     level: &Level,
-    memory: &mut LevelMemory,
-    hold_msec: i64,
+    above_msec: Option<i64>,
     value: f64,
-    now_msec: TimeMsec,
-) {
-    let lasted = |since: &mut Option<TimeMsec>, holds: bool, needed_msec: i64| {
-        if !holds {
-            *since = None;
-            return false;
-        }
-        now_msec - *since.get_or_insert(now_msec) >= needed_msec
-    };
-    if memory.active {
-        if lasted(
-            &mut memory.clear_since_msec,
-            value <= level.clear,
-            hold_msec,
-        ) {
-            *memory = LevelMemory::default();
-        }
-    } else if lasted(
-        &mut memory.above_since_msec,
-        value > level.above,
-        level.for_msec,
-    ) {
-        *memory = LevelMemory {
-            active: true,
-            ..LevelMemory::default()
-        };
+    elapsed_msec: i64,
+) -> Option<LevelMemory> {
+    if value > level.above {
+        let above_msec = count(above_msec, elapsed_msec);
+        Some(if above_msec >= level.for_msec {
+            LevelMemory::Active { clear_msec: None }
+        } else {
+            LevelMemory::Rising { above_msec }
+        })
+    } else {
+        None
     }
 }
 
-/// Without a value no level is entered and none left: what was firing stays
-/// so until the value is back, and how long something lasted begins anew.
+fn step_active(
+    level: &Level,
+    hold_msec: i64,
+    clear_msec: Option<i64>,
+    value: f64,
+    elapsed_msec: i64,
+) -> Option<LevelMemory> {
+    let clear_msec = (value <= level.clear).then(|| count(clear_msec, elapsed_msec));
+    if clear_msec.is_some_and(|msec| msec >= hold_msec) {
+        None
+    } else {
+        Some(LevelMemory::Active { clear_msec })
+    }
+}
+
+/// A time that begins with this look, or goes on.
+fn count(msec: Option<i64>, elapsed_msec: i64) -> i64 {
+    msec.map_or(0, |msec| msec.saturating_add(elapsed_msec))
+}
+
+/// Without a value no level is entered and none left. A short absence only
+/// stops the count of how long something lasted; a long one makes what fires
+/// NODATA, and lets what was only rising begin anew.
 fn without_value(
     rule: &Rule,
-    mut memory: Memory,
-    now_msec: TimeMsec,
-) -> (Memory, Option<Transition>) {
-    for level in &mut memory.levels {
-        level.above_since_msec = None;
-        level.clear_since_msec = None;
-    }
-    let Some(level) = memory.worst(rule) else {
+    before: &Memory,
+    elapsed_msec: i64,
+) -> (Memory, Option<(Kind, Severity)>) {
+    if before.levels.is_empty() {
         return (Memory::default(), None);
-    };
-    let since = *memory.absent_since_msec.get_or_insert(now_msec);
-    if memory.nodata || now_msec - since < rule.absent_msec {
+    }
+    let absent_msec = count(before.absent_msec, elapsed_msec);
+    if !before.nodata && absent_msec < rule.absent_msec {
+        let memory = Memory {
+            absent_msec: Some(absent_msec),
+            ..before.clone()
+        };
         return (memory, None);
     }
-    memory.nodata = true;
-    let transition = Transition {
-        kind: Kind::Nodata,
-        severity: level.severity,
-        value: None,
-        threshold: level.above,
+    let Some(severity) = before.worst() else {
+        return (Memory::default(), None);
     };
-    (memory, Some(transition))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn rule() -> Rule {
-        let level = |severity, above, clear, for_msec| Level {
-            severity,
-            above,
-            clear,
-            for_msec,
-        };
-        Rule {
-            name: "memory",
-            resource: "memory",
-            unit: Unit::Percent,
-            levels: vec![
-                level(Severity::Warning, 80.0, 77.0, 2_000),
-                level(Severity::Error, 85.0, 82.0, 5_000),
-                level(Severity::Critical, 95.0, 92.0, 0),
-            ],
-            hold_msec: 3_000,
-            absent_msec: 2_000,
-            runbook: "",
-        }
-    }
-
-    /// One line a second: the value (`-` for none), then what must happen.
-    fn play(timeline: &str) {
-        let rule = rule();
-        let mut memory = Memory::default();
-        for (second, line) in timeline.lines().enumerate() {
-            let (value, expected) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
-            let now_msec = i64::try_from(second).unwrap() * 1000;
-            let (next, transition) = step(&rule, &memory, value.parse().ok(), now_msec);
-            let happened = transition.map_or_else(String::new, |transition| {
-                format!("{} {}", transition.kind.as_str(), transition.severity)
-            });
-            assert_eq!(happened, expected.trim(), "second {second}, value {value}");
-            // As after a restart.
-            memory = serde_json::from_str(&serde_json::to_string(&next).unwrap()).unwrap();
-        }
-    }
-
-    #[test]
-    fn it_is_raised_after_its_time_and_resolved_after_the_hold() {
-        play(
-            "81
-             81
-             81 raised warning
-             76
-             76
-             76
-             76 resolved warning
-             76",
-        );
-    }
-
-    #[test]
-    fn jitter_round_a_threshold_raises_once_and_resolves_never() {
-        play(
-            "81
-             79
-             81
-             81
-             81 raised warning
-             79
-             81
-             79
-             78
-             76
-             78
-             81",
-        );
-    }
-
-    #[test]
-    fn it_escalates_and_comes_down_level_by_level() {
-        play(
-            "96 raised critical
-             96
-             96
-             96
-             96
-             96
-             84
-             84
-             84
-             84 deescalated error
-             70
-             70
-             70
-             70 resolved error",
-        );
-    }
-
-    #[test]
-    fn a_value_that_vanishes_is_nodata_and_never_a_resolve() {
-        play(
-            "96 raised critical
-             -
-             -
-             - nodata critical
-             -
-             96 returned critical
-             -
-             -
-             - nodata critical
-             10 returned critical
-             10
-             10
-             10 resolved critical",
-        );
-    }
-
-    #[test]
-    fn absence_of_what_was_well_is_forgotten_and_time_is_not_counted_through_it() {
-        play(
-            "81
-             -
-             81
-             81
-             81 raised warning",
-        );
-    }
+    let active = |(severity, memory): (&Severity, &LevelMemory)| match memory {
+        LevelMemory::Active { .. } => Some((*severity, LevelMemory::Active { clear_msec: None })),
+        LevelMemory::Rising { .. } => None,
+    };
+    let memory = Memory {
+        levels: before.levels.iter().filter_map(active).collect(),
+        absent_msec: None,
+        nodata: true,
+    };
+    let happened = (!before.nodata).then_some((Kind::Nodata, severity));
+    (memory, happened)
 }

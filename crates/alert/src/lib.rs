@@ -3,7 +3,8 @@
 //!
 //! [`engine`] decides and neither sends nor reads a clock; [`store`] writes
 //! down what it decided together with a message for every channel; [`channel`]
-//! delivers, and a message leaves the outbox only when it was taken.
+//! delivers. A message leaves the outbox when it was taken; one that is dropped
+//! instead, since too many wait or its channel is gone, is counted and audited.
 
 pub mod channel;
 pub mod defaults;

@@ -259,6 +259,8 @@ pub struct Step {
     pub user_seconds: Option<f64>,
     /// CPU time in the kernel.
     pub system_seconds: Option<f64>,
+    /// The part of the CPU time that wait4 knows of, beside the group's figure.
+    pub reaped_cpu_seconds: Option<f64>,
     /// Where the CPU time is from: `cgroup` or `wait4`.
     pub cpu_source: Option<String>,
     /// Peak memory.

@@ -1,7 +1,6 @@
 //! One attempt, from the outside: its folders, its environment, its keeper.
 
 use std::collections::BTreeMap;
-use std::env;
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::process::CommandExt as _;
@@ -16,7 +15,7 @@ use rustix::process::Signal;
 use crate::Identity;
 use crate::cgroup::{Base, Group};
 use crate::dispatch::StepState;
-use crate::keeper::{Command, Ended, KEEP, Message, Order};
+use crate::keeper::{Command, Ended, KEEP, Message, OWN_PROGRAM, Order};
 use crate::plan::Step;
 use crate::process::read_marked;
 use crate::record::{self, Outcome, Run};
@@ -25,6 +24,9 @@ use crate::triage::read_first_error;
 
 /// Announces a phase in a script's output, and marks its processes.
 const PHASE_MARK: &str = "LFS_PHASE_MARK";
+
+const OUTPUT_HELD: &str = "a process outside a step holds its output open; what it still writes \
+    is not in the log";
 
 /// How often and how long apart leftovers are looked for, and killed.
 const LEFTOVER_TRIES: u32 = 200;
@@ -75,9 +77,14 @@ impl Outcome {
     }
 }
 
-/// The build folder of a step.
+/// Where a step works: its script, and its build folder.
 pub(crate) fn work_folder(state_dir: &StateDir, run: i64, step: &str) -> PathBuf {
     state_dir.work().join(format!("run-{run}")).join(step)
+}
+
+/// What is left of steps that were not completed stays.
+pub(crate) fn remove_run_folder_if_empty(state_dir: &StateDir, run: i64) {
+    let _ = fs::remove_dir(state_dir.work().join(format!("run-{run}")));
 }
 
 /// Removes a folder that may not be there.
@@ -93,8 +100,21 @@ pub(crate) fn start(
     setup: &Setup<'_>,
     tell: impl Fn(KeeperInput) -> bool + Send + 'static,
 ) -> io::Result<Started> {
-    let Setup { attempt, .. } = *setup;
     let cgroup = make_group(setup)?;
+    start_in(setup, cgroup.clone(), tell).inspect_err(|_| {
+        if let Some(folder) = &cgroup {
+            // The first error is the one to tell.
+            let _ = Group::at(folder).remove();
+        }
+    })
+}
+
+fn start_in(
+    setup: &Setup<'_>,
+    cgroup: Option<PathBuf>,
+    tell: impl Fn(KeeperInput) -> bool + Send + 'static,
+) -> io::Result<Started> {
+    let Setup { attempt, .. } = *setup;
     if let Some(folder) = attempt.log.parent() {
         fs::create_dir_all(folder)?;
     }
@@ -158,11 +178,12 @@ fn make_order(setup: &Setup<'_>, cgroup: Option<&PathBuf>, mark: &str) -> io::Re
     if let Some((command, folder)) = &run.options.command {
         return Ok(order(command.clone(), folder.clone(), None));
     }
-    let folder = work_folder(state_dir, run.id, &step.id);
-    remove_folder(&folder)?;
+    let work = work_folder(state_dir, run.id, &step.id);
+    remove_folder(&work)?;
+    let folder = work.join("build");
     fs::create_dir_all(&folder)?;
     fs::create_dir_all(&run.options.root)?;
-    let script = folder.with_extension("sh");
+    let script = work.join("script");
     fs::write(&script, render_script(step))?;
     let command = vec![
         "bash".to_owned(),
@@ -214,7 +235,8 @@ fn step_environment(setup: &Setup<'_>, mark: &str) -> BTreeMap<String, String> {
 }
 
 fn spawn_keeper(mark: &str) -> io::Result<Child> {
-    Process::new(env::current_exe()?)
+    Process::new(OWN_PROGRAM)
+        .arg0("lfs-wrapper")
         .arg(KEEP)
         .env(PHASE_MARK, mark)
         .stdin(Stdio::piped())
@@ -248,6 +270,8 @@ impl Started {
         let (state, reason) = self.judge();
         let failed = state == StepState::Failed;
         let first_error = failed.then(|| read_first_error(&self.log).ok().flatten());
+        let held = self.ended.as_ref().is_some_and(|ended| ended.output_held);
+        let note = held.then(|| OUTPUT_HELD.to_owned());
         Attempted {
             outcome: Outcome {
                 state,
@@ -255,7 +279,7 @@ impl Started {
                 first_error: first_error.flatten(),
                 ended: self.ended.unwrap_or_default(),
             },
-            note: left.err(),
+            note: left.err().or(note),
         }
     }
 
@@ -294,14 +318,18 @@ pub(crate) fn end_leftovers(
     mark: &str,
     keeper_failed: bool,
 ) -> Result<(), String> {
-    if let Some(folder) = cgroup {
-        Group::at(folder)
-            .remove()
-            .map_err(|error| format!("removing the control group {}: {error}", folder.display()))?;
+    if keeper_failed {
+        end_marked(mark)?;
     }
-    if !keeper_failed {
+    let Some(folder) = cgroup else {
         return Ok(());
-    }
+    };
+    Group::at(folder)
+        .remove()
+        .map_err(|error| format!("removing the control group {}: {error}", folder.display()))
+}
+
+fn end_marked(mark: &str) -> Result<(), String> {
     let variable = format!("{PHASE_MARK}={mark}");
     for _ in 0..LEFTOVER_TRIES {
         let left = read_marked(&variable);

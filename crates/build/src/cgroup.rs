@@ -19,6 +19,9 @@ const OWN_GROUP: &str = "/proc/self/cgroup";
 /// Controllers that give an attempt's accounts, switched on where they can be.
 const CONTROLLERS: [&str; 4] = ["cpu", "memory", "io", "pids"];
 
+/// How often a base is made anew that goes again at once.
+const MAKE_TRIES: u32 = 10;
+
 /// How often and how long apart a group is asked to go: its last processes
 /// may still be on their way out.
 const REMOVE_TRIES: u32 = 100;
@@ -82,10 +85,17 @@ impl Base {
 
     /// Makes the group at `folder`, directly below this one.
     pub fn make_group(&self, folder: &Path) -> io::Result<()> {
-        // A supervisor that ended in between may have removed the base.
-        make_folder(&self.folder)?;
-        self.switch_controllers_on();
-        make_folder(folder)
+        let mut tries = 0..MAKE_TRIES;
+        loop {
+            make_folder(&self.folder)?;
+            self.switch_controllers_on();
+            match make_folder(folder) {
+                // A supervisor that ended in between has removed the base.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && tries.next().is_some() => {
+                }
+                result => return result,
+            }
+        }
     }
 
     fn switch_controllers_on(&self) {

@@ -34,6 +34,8 @@ pub struct StepView<'a> {
     pub user_seconds: Option<f64>,
     /// CPU time in the kernel.
     pub system_seconds: Option<f64>,
+    /// The part of it that getrusage(2) knows of, after the end.
+    pub reaped_cpu_seconds: Option<f64>,
     /// Where the CPU time is from.
     pub cpu_source: Option<&'a str>,
     /// Peak memory.
@@ -100,6 +102,7 @@ fn view_step(step: &Step, now_msec: TimeMsec) -> StepView<'_> {
         wall_seconds: None,
         user_seconds: None,
         system_seconds: None,
+        reaped_cpu_seconds: None,
         cpu_source: None,
         memory_peak_bytes: None,
         memory_source: None,
@@ -120,6 +123,7 @@ fn view_step(step: &Step, now_msec: TimeMsec) -> StepView<'_> {
     view.wall_seconds = attempt.wall_usec.map(seconds);
     view.user_seconds = attempt.user_usec.map(seconds);
     view.system_seconds = attempt.system_usec.map(seconds);
+    view.reaped_cpu_seconds = attempt.reaped_cpu_usec.map(seconds);
     view.cpu_source = attempt.cpu_source.as_deref();
     view.memory_peak_bytes = attempt.memory_peak_bytes;
     view.memory_source = attempt.memory_source.as_deref();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use lfs_wrapper_model::{Severity, TimeMsec, now_msec};
+use lfs_wrapper_model::{Severity, TimeMsec, now_msec, visible};
 use lfs_wrapper_state::Database;
 use lfs_wrapper_state::audit::{self, Entry};
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
@@ -115,6 +115,8 @@ pub struct Attempt {
     pub user_usec: Option<u64>,
     /// CPU time in the kernel.
     pub system_usec: Option<u64>,
+    /// The part of the CPU time that getrusage(2) knows of.
+    pub reaped_cpu_usec: Option<u64>,
     /// The rung the CPU time came from.
     pub cpu_source: Option<String>,
     /// Peak memory.
@@ -151,7 +153,7 @@ pub fn begin_run(
     database: &Database,
     plan: &Plan,
     options: &Options,
-    supervisor: Option<&Identity>,
+    supervisor: &Identity,
 ) -> Result<i64> {
     let transaction = database.begin()?;
     transaction.execute(
@@ -163,7 +165,7 @@ pub fn begin_run(
             to_json(options)?,
             RunState::Running.as_str(),
             now_msec(),
-            supervisor.map(Identity::to_string),
+            supervisor.to_string(),
         ],
     )?;
     let run = transaction.last_insert_rowid();
@@ -175,9 +177,9 @@ pub fn begin_run(
                 run,
                 to_integer(ordinal),
                 step.id,
-                step.display_title(),
-                step.package,
-                step.version,
+                visible(&step.display_title()),
+                visible(&step.package),
+                visible(&step.version),
                 step.sbu,
                 to_json(&needs)?,
                 StepState::Pending.as_str(),
@@ -221,6 +223,21 @@ pub fn take_run(database: &Database, run: i64, supervisor: &Identity) -> Result<
     }
     transaction.commit()?;
     Ok(taken)
+}
+
+/// Takes a run over from a supervisor that has died, to clean up after it.
+/// `false` when somebody else was quicker.
+pub fn claim_run(database: &Database, run: i64, dead: &Identity, by: &Identity) -> Result<bool> {
+    let claimed = database.connection().execute(
+        "UPDATE run SET state = ?2, supervisor = ?3 WHERE id = ?1 AND supervisor = ?4",
+        params![
+            run,
+            RunState::Lost.as_str(),
+            by.to_string(),
+            dead.to_string()
+        ],
+    )?;
+    Ok(claimed == 1)
 }
 
 /// Writes the end of a run down.
@@ -340,6 +357,7 @@ fn write_outcome(connection: &Connection, attempt: i64, outcome: &Outcome) -> Re
          reason = ?6, first_error = ?7, wall_usec = ?8, user_usec = ?9, system_usec = ?10, \
          cpu_source = ?11, memory_peak_bytes = ?12, memory_source = ?13, read_bytes = ?14, \
          write_bytes = ?15, io_source = ?16, strays = ?17, log_dropped_bytes = ?18, \
+         reaped_cpu_usec = ?19, \
          cgroup = NULL WHERE id = ?1",
         params![
             attempt,
@@ -360,6 +378,7 @@ fn write_outcome(connection: &Connection, attempt: i64, outcome: &Outcome) -> Re
             io.map(|io| Rung::as_str(io.source)),
             clamp(ended.strays),
             clamp(ended.log_dropped_bytes),
+            ended.reaped_cpu_usec.map(clamp),
         ],
     )?;
     Ok(())
@@ -430,10 +449,10 @@ pub fn list_runs(database: &Database, count: u32) -> Result<Vec<Run>> {
     runs.map(|run| with_steps(connection, run?)).collect()
 }
 
-/// The runs that are said to be under way, oldest first.
-pub fn list_running(database: &Database) -> Result<Vec<Run>> {
+/// The runs that somebody works on, or did until they died, oldest first.
+pub fn list_supervised(database: &Database) -> Result<Vec<Run>> {
     let connection = database.connection();
-    let sql = format!("SELECT {RUN_COLUMNS} FROM run WHERE state = 'RUNNING' ORDER BY id");
+    let sql = format!("SELECT {RUN_COLUMNS} FROM run WHERE supervisor IS NOT NULL ORDER BY id");
     let mut statement = connection.prepare(&sql)?;
     let runs = statement.query_map([], read_run_row)?;
     runs.map(|run| with_steps(connection, run?)).collect()
@@ -490,7 +509,7 @@ const RUN_COLUMNS: &str = "id, name, options, state, reason, started_msec, ended
 const ATTEMPT_COLUMNS: &str = "id, number, state, phase, started_msec, ended_msec, keeper, \
     leader, cgroup, log, exit_code, signal, reason, first_error, wall_usec, user_usec, \
     system_usec, cpu_source, memory_peak_bytes, memory_source, read_bytes, write_bytes, \
-    io_source, strays, log_dropped_bytes";
+    io_source, strays, log_dropped_bytes, reaped_cpu_usec";
 
 fn read_run_row(row: &Row<'_>) -> Result<Run> {
     let state: String = row.get(3)?;
@@ -596,6 +615,7 @@ fn read_attempt(row: &Row<'_>) -> Result<Attempt> {
         io_source: row.get(22)?,
         strays: unsigned(23)?,
         log_dropped_bytes: unsigned(24)?,
+        reaped_cpu_usec: unsigned(25)?,
     })
 }
 

@@ -26,12 +26,19 @@ const KEEPER_PAUSE: Duration = Duration::from_millis(10);
 pub fn recover(state_dir: &StateDir, database: &Database) -> Result<Vec<i64>, DatabaseError> {
     let fail = |error| database.error(error);
     let mut lost = Vec::new();
-    for run in record::list_running(database).map_err(fail)? {
-        if run.supervisor.as_ref().is_some_and(Identity::is_alive) {
+    for run in record::list_supervised(database).map_err(fail)? {
+        let dead = run
+            .supervisor
+            .as_ref()
+            .filter(|identity| !identity.is_alive());
+        let (Some(dead), Some(current)) = (dead, Identity::current()) else {
             continue;
+        };
+        // Several may look at once; one cleans up.
+        if record::claim_run(database, run.id, dead, &current).map_err(fail)? {
+            lose(state_dir, database, &run).map_err(fail)?;
+            lost.push(run.id);
         }
-        lose(state_dir, database, &run).map_err(fail)?;
-        lost.push(run.id);
     }
     Ok(lost)
 }

@@ -17,9 +17,24 @@ pub fn write(folder: &Path, run: i64, view: &StepView<'_>, now_msec: TimeMsec) -
     };
     fs::create_dir_all(folder)?;
     let path = path(folder, &view.step.id);
-    let new = path.with_extension("status.new");
+    if read_run(&path).is_some_and(|other| other > run) {
+        // Of two runs with a step of this id, the newer one is shown.
+        return Ok(());
+    }
+    // Each writer its own, or two would mix.
+    let name = format!(".{}.{}.new", view.step.id, std::process::id());
+    let new = folder.join(name);
     fs::write(&new, text)?;
     fs::rename(new, path)
+}
+
+/// The run that a status file is about.
+fn read_run(path: &Path) -> Option<i64> {
+    let text = fs::read_to_string(path).ok()?;
+    text.lines()
+        .find_map(|line| line.strip_prefix("run="))?
+        .parse()
+        .ok()
 }
 
 /// Where the status file of a step lies.

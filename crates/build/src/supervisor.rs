@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use lfs_wrapper_model::now_msec;
@@ -21,6 +22,11 @@ use crate::{recover, status_file};
 
 /// How often status files are written anew and the observer is shown the run.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How often and how long apart a run is tried to be taken up that somebody
+/// cleans up.
+const TAKE_TRIES: u32 = 400;
+const TAKE_PAUSE: Duration = Duration::from_millis(50);
 
 /// What the loop waits for.
 #[derive(Debug)]
@@ -61,6 +67,9 @@ pub enum SuperviseError {
     /// The state database cannot be used.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    /// This process cannot even see itself.
+    #[error("looking at /proc/self/stat: it cannot be read; mount procfs on /proc")]
+    NoProc,
     /// There is no such run.
     #[error("resuming run {run}: there is no run with this number; see 'build status'")]
     NoRun {
@@ -126,8 +135,8 @@ impl<'a> Supervisor<'a> {
         plan: Plan,
         options: &record::Options,
     ) -> Result<Self, SuperviseError> {
-        let supervisor = Identity::current();
-        let run = record::begin_run(database, &plan, options, supervisor.as_ref())
+        let supervisor = Identity::current().ok_or(SuperviseError::NoProc)?;
+        let run = record::begin_run(database, &plan, options, &supervisor)
             .and_then(|run| record::read_run(database, run))
             .map_err(|error| database.error(error))?
             .ok_or(SuperviseError::NoRun { run: 0 })?;
@@ -141,21 +150,25 @@ impl<'a> Supervisor<'a> {
         run: i64,
     ) -> Result<Self, SuperviseError> {
         let fail = |error| database.error(error);
-        recover::recover(state_dir, database)?;
         let find = || record::read_run(database, run).map_err(fail);
-        let found = find()?.ok_or(SuperviseError::NoRun { run })?;
-        if found.state == RunState::Completed {
-            return Err(SuperviseError::NothingLeft { run });
+        let current = Identity::current().ok_or(SuperviseError::NoProc)?;
+        for tries_left in (0..TAKE_TRIES).rev() {
+            recover::recover(state_dir, database)?;
+            let found = find()?.ok_or(SuperviseError::NoRun { run })?;
+            if found.state == RunState::Completed {
+                return Err(SuperviseError::NothingLeft { run });
+            }
+            if record::take_run(database, run, &current).map_err(fail)? {
+                break;
+            }
+            // Somebody may be cleaning up after a supervisor that died.
+            if found.state == RunState::Running || tries_left == 0 {
+                let pid = found.supervisor.map_or(0, |supervisor| supervisor.pid);
+                return Err(SuperviseError::Busy { run, pid });
+            }
+            thread::sleep(TAKE_PAUSE);
         }
         let plan = record::read_plan(database, run).map_err(fail)?;
-        let taken = match Identity::current() {
-            Some(current) => record::take_run(database, run, &current).map_err(fail)?,
-            None => false,
-        };
-        if !taken {
-            let pid = found.supervisor.map_or(0, |supervisor| supervisor.pid);
-            return Err(SuperviseError::Busy { run, pid });
-        }
         let run = find()?.ok_or(SuperviseError::NoRun { run })?;
         Ok(Self::new(state_dir, database, plan, run))
     }
@@ -221,6 +234,7 @@ impl<'a> Supervisor<'a> {
         if let Ok(base) = &self.base {
             base.remove_if_empty();
         }
+        attempt::remove_run_folder_if_empty(self.state_dir, id);
         self.show(observe);
         match self.broken {
             Some(why) => Err(SuperviseError::Unrecordable { run: id, why }),

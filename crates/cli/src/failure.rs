@@ -10,6 +10,7 @@ use lfs_wrapper_host::config::ConfigError;
 use lfs_wrapper_state::{DatabaseError, DirectoryError};
 
 use crate::session::Session;
+use crate::terminal::say;
 
 /// The exit statuses; 0 is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +55,7 @@ impl Failure {
     /// Tells the user, and gives the exit status.
     pub(crate) fn report(self, session: &Session) -> ExitCode {
         let style = session.error_style();
-        eprintln!("{}: {}", style.bad("error"), self.message);
+        say(&format!("{}: {}", style.bad("error"), self.message));
         self.kind.into()
     }
 
@@ -105,6 +106,7 @@ impl From<PlanError> for Failure {
             PlanError::NotFound { .. } | PlanError::NoScripts { .. } => Kind::NotFound,
             PlanError::Io { source, .. } => Self::of_io(source),
             PlanError::Document(_) => Kind::Config,
+            PlanError::NotUtf8 { .. } => Kind::Usage,
             PlanError::NotExecutable { .. } => Kind::Permission,
         };
         Self::new(kind, error.to_string())
@@ -117,6 +119,7 @@ impl From<SuperviseError> for Failure {
             SuperviseError::Database(error) => return error.into(),
             SuperviseError::NoRun { .. } => Kind::NotFound,
             SuperviseError::Busy { .. } => Kind::Usage,
+            SuperviseError::NoProc => Kind::Environment,
             SuperviseError::NothingLeft { .. } => Kind::Bad,
             SuperviseError::Unrecordable { .. } => Kind::Environment,
         };

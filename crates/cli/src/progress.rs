@@ -10,7 +10,7 @@ use lfs_wrapper_daemon::convert;
 
 use crate::output::render_run_line;
 use crate::session::Session;
-use crate::terminal::{Style, render_seconds};
+use crate::terminal::{Style, render_seconds, say};
 
 /// Cells of the bar.
 const BAR_CELLS: usize = 24;
@@ -47,7 +47,7 @@ impl Progress {
     pub(crate) fn say(&mut self, line: &str) {
         if !self.quiet {
             self.erase();
-            eprintln!("{line}");
+            say(line);
         }
     }
 
@@ -122,7 +122,7 @@ impl Progress {
     fn erase(&mut self) {
         if self.drawn_lines > 0 {
             // Up to the first of the drawn lines, and clear from there.
-            eprint!("\x1b[{}A\x1b[J", self.drawn_lines);
+            let _ = write!(io::stderr().lock(), "\x1b[{}A\x1b[J", self.drawn_lines);
             self.drawn_lines = 0;
         }
     }

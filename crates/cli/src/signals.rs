@@ -1,17 +1,27 @@
-//! SIGINT and SIGTERM as a value that can be waited for.
+//! SIGINT, SIGTERM and SIGHUP as values that can be waited for.
 
+use std::fs;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
+use lfs_wrapper_build::supervisor::StopHandle;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::failure::Failure;
 
-/// From now on these signals end nothing; each is sent here instead.
+/// From now on these signals end nothing; each is sent here instead. Those
+/// that were ignored stay so, as nohup(1) and a shell's `&` want it.
 pub(crate) fn catch() -> Result<Receiver<()>, Failure> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
-        .map_err(|error| Failure::io("catching signals", &error))?;
+    let ignored = fs::read_to_string("/proc/self/status")
+        .ok()
+        .and_then(|status| parse_ignored(&status))
+        .unwrap_or(0);
+    let caught = [SIGINT, SIGTERM, SIGHUP]
+        .into_iter()
+        .filter(|signal| ignored & (1 << (signal - 1)) == 0);
+    let mut signals =
+        Signals::new(caught).map_err(|error| Failure::io("catching signals", &error))?;
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         for _ in signals.forever() {
@@ -21,4 +31,23 @@ pub(crate) fn catch() -> Result<Receiver<()>, Failure> {
         }
     });
     Ok(receiver)
+}
+
+/// Each signal asks the run to end.
+pub(crate) fn stop_with(handle: StopHandle) -> Result<(), Failure> {
+    let signals = catch()?;
+    thread::spawn(move || {
+        while signals.recv().is_ok() {
+            handle.stop();
+        }
+    });
+    Ok(())
+}
+
+/// The mask of ignored signals (proc_pid_status(5)).
+fn parse_ignored(status: &str) -> Option<u64> {
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))?;
+    u64::from_str_radix(mask.trim(), 16).ok()
 }

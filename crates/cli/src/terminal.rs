@@ -1,6 +1,14 @@
 //! Text for people: colours, columns, numbers with units.
 
+use std::io::{self, Write as _};
+
 use lfs_wrapper_model::TimeMsec;
+
+/// A line for people on standard error. That nobody can read it ends nothing:
+/// the build that it tells of goes on.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
 
 /// Colours, or none.
 #[derive(Clone, Copy, Debug)]

@@ -49,6 +49,7 @@ fn step(view: &StepView<'_>) -> api::Step {
         cpu_seconds: view.cpu_seconds(),
         user_seconds: view.user_seconds,
         system_seconds: view.system_seconds,
+        reaped_cpu_seconds: view.reaped_cpu_seconds,
         cpu_source: text(view.cpu_source),
         memory_peak_bytes: view.memory_peak_bytes,
         memory_source: text(view.memory_source),

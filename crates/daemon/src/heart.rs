@@ -3,6 +3,7 @@
 //! writes nothing down.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use lfs_wrapper_alert::engine::{self, Kind, Memory, Rule, Transition};
 use lfs_wrapper_alert::store::Labels;
@@ -16,6 +17,10 @@ const BUILD_RULE: &str = "build-failed";
 
 const BUILD_RUNBOOK: &str = "Read the step's log with 'lfs-wrapper build log STEP', mend the cause, and go on with \
      'lfs-wrapper build resume'.";
+
+/// A time in which nobody looked is counted as no more than so many intervals:
+/// what was true in between nobody knows.
+const INTERVALS_COUNTED_MAX: u32 = 3;
 
 /// What happened.
 #[derive(Debug)]
@@ -71,12 +76,19 @@ pub(crate) struct Heart {
     rules: Vec<Rule>,
     memories: HashMap<(String, Labels), Memory>,
     previous: Option<Sample>,
+    elapsed_msec_max: i64,
 }
 
 impl Heart {
-    pub(crate) fn new(rules: Vec<Rule>, memories: Vec<(String, Labels, Memory)>) -> Self {
+    pub(crate) fn new(
+        rules: Vec<Rule>,
+        memories: Vec<(String, Labels, Memory)>,
+        interval: Duration,
+    ) -> Self {
         let memories = memories.into_iter();
+        let elapsed_max = (INTERVALS_COUNTED_MAX * interval).as_millis();
         Self {
+            elapsed_msec_max: i64::try_from(elapsed_max).unwrap_or(i64::MAX),
             rules,
             memories: memories
                 .map(|(rule, labels, memory)| ((rule, labels), memory))
@@ -105,7 +117,8 @@ impl Heart {
         }
         let mut effects = Vec::new();
         for rule in &self.rules {
-            effects.extend(evaluate(rule, &mut self.memories, &frame));
+            let elapsed_msec = elapsed_msec(&frame).min(self.elapsed_msec_max);
+            effects.extend(evaluate(rule, &mut self.memories, &frame, elapsed_msec));
         }
         let frame = Box::new(frame);
         effects.push(Effect::Publish { sample, frame });
@@ -117,6 +130,7 @@ fn evaluate(
     rule: &Rule,
     memories: &mut HashMap<(String, Labels), Memory>,
     frame: &Frame,
+    elapsed_msec: i64,
 ) -> Vec<Effect> {
     let mut readings: HashMap<Labels, Option<f64>> = memories
         .keys()
@@ -128,7 +142,7 @@ fn evaluate(
     for (labels, value) in readings {
         let key = (rule.name.to_owned(), labels);
         let before = memories.get(&key).cloned().unwrap_or_default();
-        let (memory, transition) = engine::step(rule, &before, value, frame.time_msec);
+        let (memory, transition) = engine::step(rule, &before, value, elapsed_msec);
         let labels = key.1.clone();
         if let Some(transition) = transition {
             effects.push(Effect::Tell(tell(
@@ -138,7 +152,7 @@ fn evaluate(
                 frame.time_msec,
             )));
         }
-        if memory != before && !(memory.is_blank() && before.is_blank()) {
+        if memory.is_worth_writing(&before) {
             effects.push(Effect::Remember {
                 rule: rule.name,
                 labels,
@@ -152,6 +166,11 @@ fn evaluate(
         }
     }
     effects
+}
+
+/// Rounded: cutting off what timers are early by would lose a whole look.
+fn elapsed_msec(frame: &Frame) -> i64 {
+    i64::try_from(frame.interval_usec.saturating_add(500) / 1000).unwrap_or(i64::MAX)
 }
 
 /// The values that a rule looks at: what the build did not cause, since a
@@ -198,7 +217,10 @@ fn tell(rule: &Rule, labels: &Labels, transition: Transition, time_msec: TimeMse
         None => rule.resource.to_uppercase(),
     };
     let severity = transition.severity.as_str().to_uppercase();
-    let threshold = rule.unit.render(transition.threshold);
+    let threshold = transition.threshold.map_or_else(
+        || "not configured any more".to_owned(),
+        |threshold| rule.unit.render(threshold),
+    );
     let value = transition.value.map(|value| rule.unit.render(value));
     let message = match (transition.kind, value) {
         (Kind::Resolved, Some(value)) => {
@@ -213,7 +235,7 @@ fn tell(rule: &Rule, labels: &Labels, transition: Transition, time_msec: TimeMse
         kind: transition.kind,
         severity: transition.severity,
         value: transition.value,
-        threshold: Some(transition.threshold),
+        threshold: transition.threshold,
         message,
         runbook: rule.runbook,
         time_msec,
@@ -294,7 +316,11 @@ mod tests {
     use lfs_wrapper_kernel::{CoreSample, CpuTicks};
 
     fn heart() -> Heart {
-        Heart::new(rules(&AllThresholds::default()), Vec::new())
+        Heart::new(
+            rules(&AllThresholds::default()),
+            Vec::new(),
+            Duration::from_secs(1),
+        )
     }
 
     /// A second in which each of two cores was busy for `busy` of 100 ticks,
@@ -366,6 +392,40 @@ mod tests {
     #[test]
     fn a_machine_that_is_busy_with_the_build_is_well() {
         assert_eq!(messages(2_000_000, true), [""; 0]);
+    }
+
+    #[test]
+    fn only_processes_of_others_count() {
+        let mut frame = derive(&sample(1, 100, 10), &sample(2, 200, 20));
+        frame.processes = Some(lfs_wrapper_kernel::ProcessFrame {
+            count: 500,
+            kernel_threads: Some(250),
+            running: None,
+            blocked: None,
+        });
+        assert_eq!(count_other_processes(&frame), Some(247.0));
+        frame.build_processes = None;
+        assert_eq!(count_other_processes(&frame), None);
+    }
+
+    #[test]
+    fn a_long_time_without_a_look_is_not_counted_as_seen() {
+        let mut heart = heart();
+        let mut told = 0;
+        for second in [1, 2, 3, 600, 601, 602] {
+            let busy = u64::try_from(second).unwrap() * 100;
+            let sample = sample(second, busy, 0);
+            let build_known = true;
+            let effects = heart.step(Event::Sampled {
+                sample,
+                build_known,
+            });
+            told += effects
+                .iter()
+                .filter(|effect| matches!(effect, Effect::Tell(_)))
+                .count();
+        }
+        assert_eq!(told, 0);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use lfs_wrapper_api as api;
 use lfs_wrapper_kernel::{Frame, Sample};
@@ -19,6 +20,10 @@ pub(crate) const ALERTS_MAX: u32 = 50;
 /// Changes that a slow listener may be behind before it loses some.
 const BACKLOG_MAX: usize = 256;
 
+/// Without a sample for so long, and so many intervals, something has stopped.
+const STALLED_AFTER: Duration = Duration::from_secs(10);
+const STALLED_INTERVALS: u32 = 3;
+
 /// One server-sent event: its name and its data, rendered once for all.
 #[derive(Clone, Debug)]
 pub(crate) struct Change {
@@ -33,7 +38,9 @@ pub(crate) struct SelfMetrics {
     pub(crate) missed_samples: u64,
     pub(crate) dropped_samples: u64,
     pub(crate) lost_frames: u64,
+    pub(crate) lost_changes: u64,
     pub(crate) waiting_notifications: i64,
+    pub(crate) dropped_notifications: i64,
 }
 
 #[derive(Debug)]
@@ -44,20 +51,24 @@ struct Newest {
     runs: Vec<api::Run>,
     alerts: Vec<api::Alert>,
     own: SelfMetrics,
+    /// When the newest sample came, or the monitor began.
+    seen: Instant,
 }
 
 /// Shared between the loop, which writes, and the server, which reads.
 #[derive(Debug)]
 pub(crate) struct Live {
     host: api::Host,
+    interval: Duration,
     newest: Mutex<Newest>,
     changes: Sender<Change>,
 }
 
 impl Live {
-    pub(crate) fn new(host: api::Host) -> Self {
+    pub(crate) fn new(host: api::Host, interval: Duration) -> Self {
         Self {
             host,
+            interval,
             newest: Mutex::new(Newest {
                 sample: None,
                 metrics: None,
@@ -65,6 +76,7 @@ impl Live {
                 runs: Vec::new(),
                 alerts: Vec::new(),
                 own: SelfMetrics::default(),
+                seen: Instant::now(),
             }),
             changes: broadcast::channel(BACKLOG_MAX).0,
         }
@@ -100,6 +112,7 @@ impl Live {
         newest.sample = Some(sample);
         newest.metrics = Some(crate::convert::current_metrics(frame));
         newest.own = own;
+        newest.seen = Instant::now();
         newest.frames.push_back(shown);
         if newest.frames.len() > FRAMES_MAX {
             newest.frames.pop_front();
@@ -159,6 +172,12 @@ impl Live {
     pub(crate) fn sample(&self) -> (Option<Sample>, SelfMetrics) {
         let newest = self.newest();
         (newest.sample.clone(), newest.own)
+    }
+
+    /// How long ago the newest sample came, if that is longer than it may be.
+    pub(crate) fn stalled(&self) -> Option<Duration> {
+        let age = self.newest().seen.elapsed();
+        (age > STALLED_AFTER + STALLED_INTERVALS * self.interval).then_some(age)
     }
 
     pub(crate) fn hostname(&self) -> &str {

@@ -21,15 +21,20 @@ use lfs_wrapper_history::{self as history, History, HistoryError};
 use lfs_wrapper_kernel::{Cadence, Frame, Reader, Roots, Sample, derive, expose, restore};
 use lfs_wrapper_model::{Severity, now_msec};
 use lfs_wrapper_state::audit::{self, Entry};
-use lfs_wrapper_state::{Database, DatabaseError, StateDir};
+use lfs_wrapper_state::{Database, DatabaseError, StateDir, is_full};
 use tracing::warn;
 
 use crate::heart::{Effect, Event, Heart, Told};
 use crate::live::{ALERTS_MAX, Live, RUNS_MAX, SelfMetrics};
-use crate::{convert, outbox, server};
+use crate::server::Server;
+use crate::{convert, outbox};
 
 /// Samples that may wait for the loop before some are dropped and counted.
 const SAMPLES_WAITING_MAX: usize = 16;
+
+/// Effects that may wait for the state database before the oldest are dropped
+/// and counted.
+const UNWRITTEN_MAX: usize = 10_000;
 
 /// How often the loop looks whether a build wrote something.
 const POLL: Duration = Duration::from_millis(250);
@@ -112,67 +117,23 @@ impl Monitor {
     pub fn start(settings: Settings) -> Result<Self, MonitorError> {
         let Settings { state_dir, .. } = &settings;
         let lock = take_lock(state_dir)?;
-        let listener =
-            TcpListener::bind(settings.listen).map_err(|source| MonitorError::Listen {
-                address: settings.listen,
-                source,
-            })?;
-        let io = |what: &str| {
-            let what = what.to_owned();
-            move |source| MonitorError::Io { what, source }
-        };
+        let listener = bind(settings.listen)?;
         let address = listener
             .local_addr()
-            .map_err(io("asking for the own address"))?;
+            .map_err(io_error("asking for the own address"))?;
         let database = Database::open(state_dir)?;
         let path = state_dir.root().join("history.db");
         let (history, note) = History::open(&path, settings.history_bytes_max)?;
         if let Some(note) = note {
             warn!("{note}");
         }
-        let live = Arc::new(Live::new(read_host()));
+        let live = Arc::new(Live::new(read_host(), settings.interval));
         show_past(&live, &history)?;
         note_audit(&database, &format!("monitor started on {address}"))?;
 
-        let stop = Arc::new(AtomicBool::new(false));
         let (stop_server, stopped) = tokio::sync::watch::channel(false);
-        let dropped = Arc::new(AtomicU64::new(0));
-        let (samples, inputs) = mpsc::sync_channel(SAMPLES_WAITING_MAX);
-        let (wake, woken) = mpsc::channel();
-        let own = Loop::new(
-            &settings,
-            history,
-            Arc::clone(&live),
-            wake,
-            Arc::clone(&dropped),
-        )?;
-        let build_cgroup = own.build_cgroup.clone();
-        let server = server::Server::new(listener, state_dir, Arc::clone(&live), stopped)
-            .map_err(io("starting the HTTP server"))?;
-        let outbox_database = Database::open_again(state_dir)?;
-        let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
-            thread::Builder::new()
-                .name(name.to_owned())
-                .spawn(work)
-                .map_err(io("starting a thread"))
-        };
-        let sampler = Sampler {
-            reader: Reader::new(Roots::default()),
-            cadence: Cadence::new(settings.interval),
-            build_cgroup,
-            dropped,
-            stop: Arc::clone(&stop),
-        };
-        let channels = settings.channels;
-        let threads = vec![
-            spawn("sampler", Box::new(move || sampler.run(&samples)))?,
-            spawn("loop", Box::new(move || own.run(&inputs)))?,
-            spawn(
-                "outbox",
-                Box::new(move || outbox::deliver(&outbox_database, &channels, &live, &woken)),
-            )?,
-            spawn("http", Box::new(move || server.run()))?,
-        ];
+        let server = Server::new(listener, state_dir, Arc::clone(&live), stopped)?;
+        let (stop, threads) = start_threads(settings, history, &live, server)?;
         Ok(Self {
             address,
             stop,
@@ -202,6 +163,62 @@ impl Monitor {
             warn!("{error}");
         }
     }
+}
+
+fn io_error(what: &str) -> impl Fn(io::Error) -> MonitorError {
+    let what = what.to_owned();
+    move |source| MonitorError::Io {
+        what: what.clone(),
+        source,
+    }
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener, MonitorError> {
+    TcpListener::bind(address).map_err(|source| MonitorError::Listen { address, source })
+}
+
+fn start_threads(
+    settings: Settings,
+    history: History,
+    live: &Arc<Live>,
+    server: Server,
+) -> Result<(Arc<AtomicBool>, Vec<JoinHandle<()>>), MonitorError> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let dropped = Arc::new(AtomicU64::new(0));
+    let (samples, inputs) = mpsc::sync_channel(SAMPLES_WAITING_MAX);
+    let (wake, woken) = mpsc::channel();
+    let own = Loop::new(
+        &settings,
+        history,
+        Arc::clone(live),
+        wake,
+        Arc::clone(&dropped),
+    )?;
+    let sampler = Sampler {
+        reader: Reader::new(Roots::default()),
+        cadence: Cadence::new(settings.interval),
+        build_cgroup: Arc::clone(&own.build_cgroup),
+        dropped,
+        stop: Arc::clone(&stop),
+    };
+    let database = Database::open_again(&settings.state_dir)?;
+    let (channels, live) = (settings.channels, Arc::clone(live));
+    let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
+        thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(work)
+            .map_err(io_error("starting a thread"))
+    };
+    let threads = vec![
+        spawn("sampler", Box::new(move || sampler.run(&samples)))?,
+        spawn("loop", Box::new(move || own.run(&inputs)))?,
+        spawn(
+            "outbox",
+            Box::new(move || outbox::deliver(&database, &channels, &live, &woken)),
+        )?,
+        spawn("http", Box::new(move || server.run()))?,
+    ];
+    Ok((stop, threads))
 }
 
 fn take_lock(state_dir: &StateDir) -> Result<File, MonitorError> {
@@ -274,16 +291,17 @@ struct Sampler {
 
 impl Sampler {
     fn run(mut self, samples: &SyncSender<Sampled>) {
-        let mut tick = lfs_wrapper_kernel::Tick {
+        let go_on = || !self.stop.load(Ordering::Relaxed);
+        let mut tick = Some(lfs_wrapper_kernel::Tick {
             lateness: Duration::ZERO,
             missed: 0,
-        };
-        while !self.stop.load(Ordering::Relaxed) {
+        });
+        while let Some(lfs_wrapper_kernel::Tick { lateness, missed }) = tick {
             let folder = self.build_cgroup.get();
             let sampled = Sampled {
                 sample: Box::new(self.reader.read(folder.as_deref())),
-                lateness: tick.lateness,
-                missed: tick.missed,
+                lateness,
+                missed,
             };
             match samples.try_send(sampled) {
                 Ok(()) => {}
@@ -292,7 +310,7 @@ impl Sampler {
                 }
                 Err(TrySendError::Disconnected(_)) => return,
             }
-            tick = self.cadence.wait();
+            tick = self.cadence.wait(go_on);
         }
     }
 }
@@ -330,6 +348,8 @@ struct Loop {
     build_known: bool,
     running: bool,
     data_version: Option<i64>,
+    /// Effects that the state database has not taken yet.
+    unwritten: Vec<Effect>,
     series: Arc<[String]>,
 }
 
@@ -350,7 +370,7 @@ impl Loop {
             state_dir: settings.state_dir.clone(),
             database,
             history,
-            heart: Heart::new(settings.rules.clone(), memories),
+            heart: Heart::new(settings.rules.clone(), memories, settings.interval),
             live,
             channels: settings
                 .channels
@@ -364,6 +384,7 @@ impl Loop {
             build_known: true,
             running: false,
             data_version: None,
+            unwritten: Vec::new(),
             series: Arc::default(),
         })
     }
@@ -401,6 +422,7 @@ impl Loop {
         self.own.missed_samples += sampled.missed;
         self.own.dropped_samples = self.dropped.load(Ordering::Relaxed);
         self.own.lost_frames = self.history.lost_frames();
+        self.own.dropped_notifications = store::count_dropped(&self.database).unwrap_or(-1);
         self.own.waiting_notifications = store::count_waiting(&self.database).unwrap_or(-1);
         let effects = self.heart.step(Event::Sampled {
             sample: sampled.sample,
@@ -418,7 +440,6 @@ impl Loop {
         if version == self.data_version {
             return Ok(());
         }
-        self.data_version = version;
         let runs = record::list_runs(&self.database, RUNS_MAX)?;
         let steps = runs.iter().flat_map(|run| &run.steps);
         let running: Vec<_> = steps
@@ -437,32 +458,50 @@ impl Loop {
         let shown = runs.iter().map(|run| convert::run(run, now)).collect();
         self.live.publish_runs(shown);
         for ended in record::list_unnoticed(&self.database)? {
+            // Should this fail, it is found again the next time.
             let effects = self.heart.step(Event::AttemptEnded(Box::new(ended)));
-            self.apply(effects);
+            let alerts = self.write(&effects)?;
+            self.tell(alerts);
         }
+        self.data_version = version;
         Ok(())
     }
 
     fn apply(&mut self, effects: Vec<Effect>) {
-        let mut written = Vec::new();
         for effect in effects {
             match effect {
                 Effect::Publish { sample, frame } => self.publish(*sample, &frame),
-                other => written.push(other),
+                other => self.unwritten.push(other),
             }
         }
-        if written.is_empty() {
+        if self.unwritten.is_empty() {
             return;
         }
-        match self.write(&written) {
+        let mut result = self.write(&self.unwritten);
+        if result.as_ref().is_err_and(is_full) && self.database.release_reserve() {
+            result = self.write(&self.unwritten);
+        }
+        match result {
             Ok(alerts) => {
-                for alert in alerts {
-                    self.live.publish_alert(convert::alert(alert));
-                    // The outbox thread ends only after this one.
-                    let _ = self.wake.send(());
-                }
+                self.unwritten.clear();
+                self.tell(alerts);
             }
-            Err(error) => warn!("{}", self.database.error(error)),
+            // What the engine remembers has changed already: what came of it
+            // is tried again with every sample until it is written.
+            Err(error) => {
+                warn!("{}", self.database.error(error));
+                let surplus = self.unwritten.len().saturating_sub(UNWRITTEN_MAX);
+                self.own.lost_changes += surplus as u64;
+                self.unwritten.drain(..surplus);
+            }
+        }
+    }
+
+    fn tell(&self, alerts: Vec<store::Alert>) {
+        for alert in alerts {
+            self.live.publish_alert(convert::alert(alert));
+            // The outbox thread ends only after this one.
+            let _ = self.wake.send(());
         }
     }
 
@@ -536,6 +575,36 @@ impl Told {
             message: &self.message,
             runbook: self.runbook,
             time_msec: self.time_msec,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_ends_that_did_not_begin_and_what_comes_again_is_repeated() {
+        let told = |kind| Told {
+            rule: "build-failed",
+            labels: store::Labels::new(),
+            kind,
+            severity: Severity::Error,
+            value: None,
+            threshold: None,
+            message: String::new(),
+            runbook: "",
+            time_msec: 0,
+        };
+        let table = [
+            (Kind::Raised, false, Some(Kind::Raised)),
+            (Kind::Raised, true, Some(Kind::Repeated)),
+            (Kind::Resolved, false, None),
+            (Kind::Resolved, true, Some(Kind::Resolved)),
+            (Kind::Escalated, true, Some(Kind::Escalated)),
+        ];
+        for (kind, is_live, expected) in table {
+            assert_eq!(settle(&told(kind), is_live), expected, "{kind:?} {is_live}");
         }
     }
 }

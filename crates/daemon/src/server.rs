@@ -2,9 +2,10 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::TcpListener;
-use std::sync::Arc;
+use std::net::{IpAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -37,6 +38,7 @@ use tracing::warn;
 
 use crate::convert;
 use crate::live::{Change, Live};
+use crate::run::MonitorError;
 
 static PAGE: Dir<'_> = include_dir!("$OUT_DIR/dist");
 
@@ -63,7 +65,7 @@ const ENDPOINTS: [&str; 9] = [
 
 struct Shared {
     live: Arc<Live>,
-    state_dir: StateDir,
+    database: Mutex<Database>,
     started_msec: i64,
     listeners: Arc<AtomicUsize>,
 }
@@ -71,10 +73,28 @@ struct Shared {
 /// The server, bound and ready.
 pub(crate) struct Server {
     listener: TcpListener,
-    socket: std::os::unix::net::UnixListener,
-    socket_path: std::path::PathBuf,
+    socket: Option<OwnSocket>,
     router: Router,
     stopped: watch::Receiver<bool>,
+}
+
+/// The socket in the runtime folder.
+struct OwnSocket {
+    listener: std::os::unix::net::UnixListener,
+    path: PathBuf,
+}
+
+impl OwnSocket {
+    fn bind(path: PathBuf) -> io::Result<Self> {
+        // The monitor's lock says that nobody else serves on it.
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = std::os::unix::net::UnixListener::bind(&path)?;
+        listener.set_nonblocking(true)?;
+        Ok(Self { listener, path })
+    }
 }
 
 impl Server {
@@ -83,26 +103,31 @@ impl Server {
         state_dir: &StateDir,
         live: Arc<Live>,
         stopped: watch::Receiver<bool>,
-    ) -> io::Result<Self> {
-        let socket_path = state_dir.runtime().join("api.sock");
-        // The lock says that nobody else serves on it.
-        match std::fs::remove_file(&socket_path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let socket = std::os::unix::net::UnixListener::bind(&socket_path)?;
-        listener.set_nonblocking(true)?;
-        socket.set_nonblocking(true)?;
+    ) -> Result<Self, MonitorError> {
+        let path = state_dir.runtime().join("api.sock");
+        let socket = OwnSocket::bind(path.clone()).inspect_err(|error| {
+            // A path may be too long for a socket (unix(7)).
+            warn!(
+                "serving on {}: {error}; serving on the address only",
+                path.display()
+            );
+        });
+        listener
+            .set_nonblocking(true)
+            .map_err(|source| MonitorError::Io {
+                what: "starting the HTTP server".to_owned(),
+                source,
+            })?;
+        let shared = Shared {
+            live,
+            database: Mutex::new(Database::open_again(state_dir)?),
+            started_msec: now_msec(),
+            listeners: Arc::default(),
+        };
         Ok(Self {
             listener,
-            socket,
-            socket_path,
-            router: router(Shared {
-                live,
-                state_dir: state_dir.clone(),
-                started_msec: now_msec(),
-                listeners: Arc::default(),
-            }),
+            socket: socket.ok(),
+            router: router(shared),
             stopped,
         })
     }
@@ -120,25 +145,45 @@ impl Server {
 
     async fn serve(mut self) -> io::Result<()> {
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
-        let socket = OwnSocket(UnixListener::from_std(self.socket)?);
-        let tcp = axum::serve(listener, self.router.clone());
-        let unix = axum::serve(socket, self.router);
-        // Open event streams would never end by themselves: at the stop the
-        // whole runtime goes.
-        let result = tokio::select! {
-            result = tcp => result,
-            result = unix => result,
-            _ = self.stopped.wait_for(|stopped| *stopped) => Ok(()),
-        };
-        let _ = std::fs::remove_file(&self.socket_path);
-        result
+        let mut removed_at_the_end = None;
+        if let Some(own) = self.socket {
+            let guarded = GuardedSocket(UnixListener::from_std(own.listener)?);
+            let router = self.router.clone();
+            tokio::spawn(async move { axum::serve(guarded, router).await });
+            removed_at_the_end = Some(Removed(own.path));
+        }
+        let served = serve_until(listener, self.router, &mut self.stopped).await;
+        drop(removed_at_the_end);
+        served
     }
 }
 
-/// The socket in the runtime folder; it only talks to this user and to root.
-struct OwnSocket(UnixListener);
+/// Open event streams would never end by themselves: at the stop the whole
+/// runtime goes.
+async fn serve_until(
+    listener: tokio::net::TcpListener,
+    router: Router,
+    stopped: &mut watch::Receiver<bool>,
+) -> io::Result<()> {
+    tokio::select! {
+        result = axum::serve(listener, router) => result,
+        _ = stopped.wait_for(|stopped| *stopped) => Ok(()),
+    }
+}
 
-impl Listener for OwnSocket {
+/// Removes a file when it goes.
+struct Removed(PathBuf);
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Talks to this user and to root only.
+struct GuardedSocket(UnixListener);
+
+impl Listener for GuardedSocket {
     type Io = UnixStream;
     type Addr = tokio::net::unix::SocketAddr;
 
@@ -162,7 +207,6 @@ impl Listener for OwnSocket {
 }
 
 fn router(shared: Shared) -> Router {
-    let healthz = || async { "ok\n" };
     Router::new()
         .route(route::RESOURCES, get(resources))
         .route(route::STATUS, get(status))
@@ -225,7 +269,11 @@ fn is_own_name(host: &str) -> bool {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
     };
-    ["localhost", "127.0.0.1", "[::1]"].contains(&name)
+    let bare = name
+        .strip_prefix('[')
+        .and_then(|name| name.strip_suffix(']'));
+    let address = bare.unwrap_or(name).parse::<IpAddr>();
+    name == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 type Answer = Result<Response, Failure>;
@@ -239,9 +287,21 @@ impl IntoResponse for Failure {
     }
 }
 
+async fn healthz(State(shared): State<Arc<Shared>>) -> Response {
+    match shared.live.stalled() {
+        None => "ok\n".into_response(),
+        Some(age) => {
+            let why = format!("no sample for {} s\n", age.as_secs());
+            (StatusCode::SERVICE_UNAVAILABLE, why).into_response()
+        }
+    }
+}
+
 async fn resources(State(shared): State<Arc<Shared>>) -> Answer {
-    let database =
-        Database::open_again(&shared.state_dir).map_err(|error| Failure(error.to_string()))?;
+    let database = shared
+        .database
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
     let fail = |error| Failure(database.error(error).to_string());
     let mut newest = store::list_history(&database, true, LEGACY_ALERTS).map_err(fail)?;
     newest.reverse();
@@ -381,10 +441,21 @@ static LOST_FRAMES: Metric = Metric {
     kind: MetricKind::Counter,
     help: "Frames that could not be written to the history.",
 };
+static LOST_CHANGES: Metric = Metric {
+    name: "lfs_self_alert_lost_changes_total",
+    kind: MetricKind::Counter,
+    help: "Changes of alerts that could not be written down for so long that they were dropped.",
+};
 static WAITING: Metric = Metric {
     name: "lfs_self_notifications_waiting",
     kind: MetricKind::Gauge,
     help: "Alert messages that no channel has taken yet.",
+};
+
+static DROPPED: Metric = Metric {
+    name: "lfs_self_notifications_dropped_total",
+    kind: MetricKind::Counter,
+    help: "Alert messages that were given up: their channel is gone, or too many waited.",
 };
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
@@ -400,8 +471,12 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     points.push(Point::plain(&MISSED_SAMPLES, count(own.missed_samples)));
     points.push(Point::plain(&DROPPED_SAMPLES, count(own.dropped_samples)));
     points.push(Point::plain(&LOST_FRAMES, count(own.lost_frames)));
+    points.push(Point::plain(&LOST_CHANGES, count(own.lost_changes)));
     if let Ok(waiting) = u64::try_from(own.waiting_notifications) {
         points.push(Point::plain(&WAITING, count(waiting)));
+    }
+    if let Ok(dropped) = u64::try_from(own.dropped_notifications) {
+        points.push(Point::plain(&DROPPED, count(dropped)));
     }
     let kind = "text/plain; version=0.0.4; charset=utf-8";
     ([(CONTENT_TYPE, kind)], render_prometheus(&points)).into_response()
@@ -419,6 +494,8 @@ mod tests {
             ("[::1]:9723", Some("http://[::1]:9723"), true),
             ("evil.example:9723", None, false),
             ("127.0.0.1.evil.example", None, false),
+            ("127.0.0.5:80", None, true),
+            ("192.168.0.1:80", None, false),
             ("localhost:9723", Some("https://evil.example"), false),
             ("localhost:9723", Some("null"), false),
         ];

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lfs_wrapper_model::TimeMsec;
-use lfs_wrapper_state::{is_damage, move_aside};
+use lfs_wrapper_state::sqlite::{self, OpenError, move_aside};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 /// `LFSH`.
@@ -57,11 +57,41 @@ pub struct History {
 
 /// Why the history cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("{what} the history {path}: {source}")]
-pub struct HistoryError {
-    what: &'static str,
-    path: PathBuf,
-    source: rusqlite::Error,
+pub enum HistoryError {
+    /// Another program's database lies where ours should be.
+    #[error("opening the history {path}: this is another program's database; move it away")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Anything that SQLite reports.
+    #[error("{what} the history {path}: {source}")]
+    Sqlite {
+        /// What was being done.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+}
+
+impl HistoryError {
+    fn of(what: &'static str, path: &Path, source: rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        Self::Sqlite { what, path, source }
+    }
+
+    fn of_open(path: &Path, error: OpenError) -> Self {
+        match error {
+            OpenError::Foreign => Self::Foreign {
+                path: path.to_owned(),
+            },
+            OpenError::Damaged(source) | OpenError::Sqlite(source) => {
+                Self::of("opening", path, source)
+            }
+        }
+    }
 }
 
 impl History {
@@ -69,16 +99,13 @@ impl History {
     /// `bytes_max`. A damaged file is moved aside and an empty one begun; the
     /// second value says so.
     pub fn open(path: &Path, bytes_max: u64) -> Result<(Self, Option<String>), HistoryError> {
-        let fail = |source| HistoryError {
-            what: "opening",
-            path: path.to_owned(),
-            source,
-        };
         match Self::try_open(path, bytes_max) {
             Ok(history) => Ok((history, None)),
-            Err(error) if is_damage(&error) => {
-                let kept = move_aside(path).map_err(|_| fail(error))?;
-                let history = Self::try_open(path, bytes_max).map_err(fail)?;
+            Err(OpenError::Damaged(error)) => {
+                let kept =
+                    move_aside(path).map_err(|_| HistoryError::of("moving aside", path, error))?;
+                let history = Self::try_open(path, bytes_max)
+                    .map_err(|error| HistoryError::of_open(path, error))?;
                 let note = format!(
                     "the history {} is damaged; it was kept as {}, and an empty one begun",
                     path.display(),
@@ -86,21 +113,12 @@ impl History {
                 );
                 Ok((history, Some(note)))
             }
-            Err(error) => Err(fail(error)),
+            Err(error) => Err(HistoryError::of_open(path, error)),
         }
     }
 
-    fn try_open(path: &Path, bytes_max: u64) -> rusqlite::Result<Self> {
-        let connection = Connection::open(path)?;
-        connection.pragma_update(None, "journal_mode", "wal")?;
-        connection.pragma_update(None, "synchronous", "full")?;
-        connection.pragma_update(None, "wal_autocheckpoint", 64)?;
-        let verdict: String =
-            connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-        if verdict != "ok" {
-            let corrupt = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
-            return Err(rusqlite::Error::SqliteFailure(corrupt, Some(verdict)));
-        }
+    fn try_open(path: &Path, bytes_max: u64) -> Result<Self, OpenError> {
+        let connection = sqlite::open(path, APPLICATION_ID)?;
         connection.execute_batch(SCHEMA)?;
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;
         Ok(Self {
@@ -141,11 +159,7 @@ impl History {
     }
 
     fn error(&self, what: &'static str, source: rusqlite::Error) -> HistoryError {
-        HistoryError {
-            what,
-            path: self.path.clone(),
-            source,
-        }
+        HistoryError::of(what, &self.path, source)
     }
 
     fn write(&mut self, frames: &[Frame]) -> rusqlite::Result<()> {
@@ -177,7 +191,7 @@ impl History {
         transaction.commit()
     }
 
-    fn make_room(&self) -> rusqlite::Result<()> {
+    fn make_room(&mut self) -> rusqlite::Result<()> {
         if self.read_used_bytes()? < self.bytes_max {
             return Ok(());
         }
@@ -187,6 +201,12 @@ impl History {
              ORDER BY time_msec LIMIT (SELECT count(*) / ?1 + 1 FROM frame))",
             [i64::try_from(PRUNED_SHARE).unwrap_or(1)],
         )?;
+        // Devices and mounts that come and go leave layouts behind.
+        self.connection.execute(
+            "DELETE FROM layout WHERE id NOT IN (SELECT layout FROM frame)",
+            [],
+        )?;
+        self.layouts.clear();
         Ok(())
     }
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use rustix::io::Errno;
 use rustix::thread::clock_nanosleep_absolute;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
@@ -52,17 +51,34 @@ impl Cadence {
     }
 
     /// Sleeps until the next tick; ticks that passed meanwhile are skipped and
-    /// counted. A signal does not end the sleep.
-    pub fn wait(&mut self) -> Tick {
-        let request = Timespec {
-            tv_sec: i64::try_from(self.next.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: self.next.subsec_nanos().into(),
-        };
-        while clock_nanosleep_absolute(ClockId::Monotonic, &request) == Err(Errno::INTR) {}
-        let (next, tick) = plan_tick(self.next, self.interval, read_monotonic());
-        self.next = next;
-        tick
+    /// counted. A signal does not end the sleep. `None` as soon as `go_on`,
+    /// which is asked now and then, says no.
+    pub fn wait(&mut self, go_on: impl Fn() -> bool) -> Option<Tick> {
+        loop {
+            if !go_on() {
+                return None;
+            }
+            let now = read_monotonic();
+            if now >= self.next {
+                let (next, tick) = plan_tick(self.next, self.interval, now);
+                self.next = next;
+                return Some(tick);
+            }
+            sleep_until(self.next.min(now.saturating_add(SLICE)));
+        }
     }
+}
+
+/// How long a sleep lasts before it is asked whether to go on.
+const SLICE: Duration = Duration::from_millis(500);
+
+/// A signal ends it early.
+fn sleep_until(end: Duration) {
+    let request = Timespec {
+        tv_sec: i64::try_from(end.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: end.subsec_nanos().into(),
+    };
+    let _ = clock_nanosleep_absolute(ClockId::Monotonic, &request);
 }
 
 /// The tick that a wait for `due` ends with at `now`, and when the next is due:
@@ -85,6 +101,12 @@ mod tests {
 
     const fn msec(number: u64) -> Duration {
         Duration::from_millis(number)
+    }
+
+    #[test]
+    fn a_wait_ends_when_nobody_waits_for_it_any_more() {
+        let mut cadence = Cadence::new(Duration::from_secs(3600));
+        assert_eq!(cadence.wait(|| false), None);
     }
 
     #[test]
@@ -113,7 +135,7 @@ mod tests {
         let mut cadence = Cadence::new(msec(2));
         for _ in 0..3 {
             let due = cadence.next;
-            cadence.wait();
+            cadence.wait(|| true);
             assert!(read_monotonic() >= due);
             assert!(cadence.next > due);
         }

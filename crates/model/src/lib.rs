@@ -4,7 +4,9 @@
 pub mod document;
 pub mod metric;
 mod severity;
+mod text;
 mod time;
 
 pub use severity::Severity;
+pub use text::visible;
 pub use time::{TimeMsec, now_msec, render_local, render_rfc3339};

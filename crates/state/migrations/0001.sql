@@ -52,6 +52,7 @@ CREATE TABLE attempt (
     user_usec       INTEGER,
     system_usec     INTEGER,
     cpu_source      TEXT,               -- cgroup wait4
+    reaped_cpu_usec INTEGER,            -- user and system by wait4, beside the group's figure
     memory_peak_bytes INTEGER,
     memory_source   TEXT,               -- cgroup wait4
     read_bytes      INTEGER,
@@ -89,7 +90,7 @@ CREATE TABLE alert_transition (
     id              INTEGER PRIMARY KEY AUTOINCREMENT,
     alert           INTEGER NOT NULL REFERENCES alert (id) ON DELETE CASCADE,
     time_msec       INTEGER NOT NULL,
-    kind            TEXT NOT NULL,      -- raised escalated deescalated nodata returned resolved
+    kind            TEXT NOT NULL,      -- raised repeated escalated deescalated nodata returned resolved
     severity        TEXT NOT NULL,
     value           REAL,
     threshold       REAL,
@@ -105,16 +106,26 @@ CREATE TABLE alert_memory (
     PRIMARY KEY (rule, labels)
 ) STRICT, WITHOUT ROWID;
 
--- Messages that a channel has not taken yet. A row goes when it did.
+-- Messages that a channel has not taken yet. A row goes when it did. A channel
+-- gets its messages in the order of their ids.
 CREATE TABLE outbox (
     id              INTEGER PRIMARY KEY AUTOINCREMENT,
     channel         TEXT NOT NULL,
     notification    TEXT NOT NULL,      -- JSON
     created_msec    INTEGER NOT NULL,
     tries           INTEGER NOT NULL DEFAULT 0,
-    next_msec       INTEGER NOT NULL,
+    next_msec       INTEGER NOT NULL DEFAULT 0, -- not tried again before; 0: at once
     last_error      TEXT
 ) STRICT;
+
+CREATE INDEX outbox_by_channel ON outbox (channel);
+
+-- How many messages of a channel were dropped instead of delivered.
+CREATE TABLE outbox_drop (
+    channel         TEXT PRIMARY KEY,
+    dropped         INTEGER NOT NULL,   -- ever
+    is_full         INTEGER NOT NULL    -- 1: dropped since it last took one, and that is in the audit log
+) STRICT, WITHOUT ROWID;
 
 -- The audit log: each record's hash covers the record and the hash before it.
 CREATE TABLE audit (

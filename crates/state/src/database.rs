@@ -1,11 +1,9 @@
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use lfs_wrapper_model::now_msec;
-use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use crate::sqlite::{self, OpenError};
 use crate::{StateDir, reserve};
 
 const FILE_NAME: &str = "state.db";
@@ -18,13 +16,6 @@ const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001.sql")];
 
 /// The version that this program reads and writes.
 const VERSION: u32 = MIGRATIONS.len() as u32;
-
-/// How long a writer waits for another one.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// Pages of the write-ahead log after which it is copied into the database:
-/// small, so that a state folder also fits on a small disk.
-const CHECKPOINT_PAGES: i32 = 64;
 
 /// A connection to the state database.
 #[derive(Debug)]
@@ -89,29 +80,15 @@ pub enum DatabaseError {
     },
 }
 
-/// Whether `error` says that the disk is full.
-pub fn is_full(error: &rusqlite::Error) -> bool {
-    // Extending the shared-memory file of the write-ahead log fails with a
-    // code of its own.
-    const IOERR_SHMSIZE: i32 = 4874;
-    match error {
-        rusqlite::Error::SqliteFailure(failure, _) => {
-            failure.code == ErrorCode::DiskFull || failure.extended_code == IOERR_SHMSIZE
-        }
-        _ => false,
-    }
-}
-
 impl Database {
     /// Opens the database for reading and writing, makes or upgrades it where
     /// needed, and looks for damage first: a damaged file is moved aside,
     /// never written to.
     pub fn open(state_dir: &StateDir) -> Result<Self, DatabaseError> {
         let path = state_dir.root().join(FILE_NAME);
-        let database = Self::connect(state_dir.root(), OpenFlags::default())
-            .and_then(|database| database.prepare().map(|()| database))
-            .map_err(|error| keep_aside(&path, error))?;
-        database.check_owner()?;
+        let connection =
+            sqlite::open(&path, APPLICATION_ID).map_err(|error| explain(&path, error))?;
+        let database = Self::of(connection, state_dir);
         database.migrate()?;
         reserve::hold(state_dir.root());
         Ok(database)
@@ -121,56 +98,15 @@ impl Database {
     /// already looked at in this process.
     pub fn open_again(state_dir: &StateDir) -> Result<Self, DatabaseError> {
         let path = state_dir.root().join(FILE_NAME);
-        Self::connect(state_dir.root(), OpenFlags::default())
-            .and_then(|database| database.configure().map(|()| database))
+        sqlite::open_again(&path)
+            .map(|connection| Self::of(connection, state_dir))
             .map_err(|source| DatabaseError::Sqlite { path, source })
     }
 
-    fn connect(folder: &Path, flags: OpenFlags) -> rusqlite::Result<Self> {
-        Ok(Self {
-            connection: Connection::open_with_flags(folder.join(FILE_NAME), flags)?,
-            folder: folder.to_owned(),
-        })
-    }
-
-    fn configure(&self) -> rusqlite::Result<()> {
-        self.connection.busy_timeout(BUSY_TIMEOUT)?;
-        self.connection.pragma_update(None, "journal_mode", "wal")?;
-        self.connection.pragma_update(None, "synchronous", "full")?;
-        self.connection
-            .pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-        self.connection.pragma_update(None, "foreign_keys", true)
-    }
-
-    fn prepare(&self) -> rusqlite::Result<()> {
-        self.configure()?;
-        let verdict: String = self
-            .connection
-            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-        if verdict == "ok" {
-            return Ok(());
-        }
-        Err(rusqlite::Error::SqliteFailure(
-            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT),
-            Some(verdict),
-        ))
-    }
-
-    fn check_owner(&self) -> Result<(), DatabaseError> {
-        let read = || -> rusqlite::Result<(i32, i64)> {
-            let id = self
-                .connection
-                .pragma_query_value(None, "application_id", |row| row.get(0))?;
-            let tables =
-                self.connection
-                    .query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
-            Ok((id, tables))
-        };
-        let (id, tables) = read().map_err(|error| self.error(error))?;
-        if id == APPLICATION_ID || (id == 0 && tables == 0) {
-            Ok(())
-        } else {
-            Err(DatabaseError::Foreign { path: self.path() })
+    fn of(connection: Connection, state_dir: &StateDir) -> Self {
+        Self {
+            connection,
+            folder: state_dir.root().to_owned(),
         }
     }
 
@@ -245,46 +181,18 @@ impl Database {
     }
 }
 
-fn keep_aside(path: &Path, error: rusqlite::Error) -> DatabaseError {
+fn explain(path: &Path, error: OpenError) -> DatabaseError {
     let path = path.to_owned();
-    if !is_damage(&error) {
-        return DatabaseError::Sqlite {
-            path,
-            source: error,
-        };
-    }
-    match move_aside(&path) {
-        Ok(kept) => DatabaseError::Damaged {
-            path,
-            kept,
-            why: error.to_string(),
+    match error {
+        OpenError::Foreign => DatabaseError::Foreign { path },
+        OpenError::Sqlite(source) => DatabaseError::Sqlite { path, source },
+        OpenError::Damaged(why) => match sqlite::move_aside(&path) {
+            Ok(kept) => DatabaseError::Damaged {
+                path,
+                kept,
+                why: why.to_string(),
+            },
+            Err(source) => DatabaseError::Aside { path, source },
         },
-        Err(source) => DatabaseError::Aside { path, source },
     }
-}
-
-/// Whether `error` says that a database file is damaged, or is none.
-pub fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-    )
-}
-
-/// Renames a damaged database and what belongs to it; returns its new name.
-pub fn move_aside(path: &Path) -> io::Result<PathBuf> {
-    let with_suffix = |suffix: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
-    };
-    let mark = format!(".damaged-{}", now_msec());
-    let kept = with_suffix(&mark);
-    fs::rename(path, &kept)?;
-    // The write-ahead log belongs to the damaged file; a new database must
-    // not find it. There may be none.
-    for part in ["-wal", "-shm"] {
-        let _ = fs::rename(with_suffix(part), with_suffix(&format!("{mark}{part}")));
-    }
-    Ok(kept)
 }

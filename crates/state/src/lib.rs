@@ -5,6 +5,8 @@ pub mod audit;
 mod database;
 mod directory;
 mod reserve;
+pub mod sqlite;
 
-pub use database::{Database, DatabaseError, is_damage, is_full, move_aside};
+pub use database::{Database, DatabaseError};
 pub use directory::{DirectoryError, StateDir};
+pub use sqlite::is_full;

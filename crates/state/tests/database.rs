@@ -84,9 +84,10 @@ fn another_programs_database_is_refused_and_left_alone() {
         .unwrap()
         .execute_batch("CREATE TABLE theirs (x)")
         .unwrap();
+    let before = fs::read(&path).unwrap();
     let error = Database::open(&state_dir(&folder)).expect_err("it is not ours");
     assert!(matches!(error, DatabaseError::Foreign { .. }), "{error}");
-    assert!(path.exists());
+    assert_eq!(fs::read(&path).unwrap(), before);
 }
 
 #[test]

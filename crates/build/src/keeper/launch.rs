@@ -1,9 +1,9 @@
 //! The last steps before the script itself: a process that puts itself where
 //! the script belongs and becomes it.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -17,23 +17,27 @@ pub const LAUNCH: &str = "__launch";
 /// The exit code of a shell for a command that cannot be executed.
 const CANNOT_EXECUTE: u8 = 126;
 
-/// `__launch CGROUP KEEPER PROGRAM ARGUMENT…`: joins the group (none when
-/// empty), begins a session, asks to die with the keeper, and becomes PROGRAM.
+/// `__launch CGROUP KEEPER UMASK PROGRAM ARGUMENT…`: joins the group (none when
+/// empty), begins a session, asks to die with the keeper, sets the umask (octal;
+/// none when empty), and becomes PROGRAM.
 pub fn launch(arguments: &[OsString]) -> ExitCode {
-    let [cgroup, keeper, program, rest @ ..] = arguments else {
-        eprintln!("lfs-wrapper: this is how the program calls itself; see 'lfs-wrapper --help'");
-        return ExitCode::from(2);
+    let [cgroup, keeper, umask, program, rest @ ..] = arguments else {
+        return refuse("this is how the program calls itself; see 'lfs-wrapper --help'");
     };
-    if let Err(error) = settle(Path::new(cgroup), keeper) {
-        eprintln!("lfs-wrapper: starting {}: {error}", program.display());
-        return ExitCode::from(CANNOT_EXECUTE);
+    if let Err(error) = settle(Path::new(cgroup), keeper, umask) {
+        return refuse(&format!("starting {}: {error}", program.display()));
     }
     let error = Command::new(program).args(rest).exec();
-    eprintln!("lfs-wrapper: executing {}: {error}", program.display());
+    refuse(&format!("executing {}: {error}", program.display()))
+}
+
+/// Into the log of the attempt.
+fn refuse(why: &str) -> ExitCode {
+    let _ = writeln!(io::stderr(), "lfs-wrapper: {why}");
     ExitCode::from(CANNOT_EXECUTE)
 }
 
-fn settle(cgroup: &Path, keeper: &OsString) -> io::Result<()> {
+fn settle(cgroup: &Path, keeper: &OsStr, umask: &OsStr) -> io::Result<()> {
     if !cgroup.as_os_str().is_empty() {
         fs::write(cgroup.join("cgroup.procs"), "0").map_err(|error| {
             io::Error::new(
@@ -49,6 +53,11 @@ fn settle(cgroup: &Path, keeper: &OsString) -> io::Result<()> {
     if *keeper != *parent.to_string() {
         return Err(io::Error::other("the keeper has died"));
     }
-    rustix::process::umask(Mode::from_raw_mode(0o022));
+    if let Some(umask) = umask
+        .to_str()
+        .and_then(|umask| u32::from_str_radix(umask, 8).ok())
+    {
+        rustix::process::umask(Mode::from_raw_mode(umask));
+    }
     Ok(())
 }

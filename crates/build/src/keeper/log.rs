@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
-use lfs_wrapper_model::{now_msec, render_rfc3339};
+use lfs_wrapper_model::{now_msec, render_rfc3339, visible};
 
 /// A longer line is cut into several.
 const LINE_BYTES_MAX: u64 = 64 * 1024;
@@ -12,6 +12,12 @@ const LINE_BYTES_MAX: u64 = 64 * 1024;
 /// What is beyond is counted and dropped: a script that prints without end
 /// must not fill the disk.
 const LOG_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// What a line has besides its text: the time, a blank, the newline.
+const STAMP_BYTES: u64 = 26;
+
+/// A longer name of a phase is cut.
+const PHASE_CHARS_MAX: usize = 60;
 
 /// What the log reports while it is written.
 pub(super) enum Report {
@@ -29,14 +35,13 @@ pub(super) fn write_log(
     mut report: impl FnMut(Report),
 ) -> u64 {
     let mut log = match File::create(path) {
-        Ok(file) => Some(BufWriter::new(file)),
+        Ok(file) => Log::new(file),
         Err(error) => {
             report(Report::Failed(error));
-            None
+            Log::default()
         }
     };
     let mut output = BufReader::with_capacity(LINE_BYTES_MAX as usize, output);
-    let (mut written_bytes, mut unflushed_bytes, mut dropped_bytes) = (0, 0, 0);
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -44,49 +49,84 @@ pub(super) fn write_log(
             .take(LINE_BYTES_MAX)
             .read_until(b'\n', &mut line);
         if !matches!(read, Ok(1..)) {
-            break;
+            return log.close();
         }
         let text = line.strip_suffix(b"\n").unwrap_or(&line);
         let phase = parse_phase(text, phase_mark);
-        if let Some(name) = &phase {
-            report(Report::Phase(name.clone()));
+        let shown = phase
+            .as_ref()
+            .map(|name| format!("==> {name}").into_bytes());
+        let live = output.buffer().is_empty();
+        if let Err(error) = log.write(shown.as_deref().unwrap_or(text), live) {
+            report(Report::Failed(error));
         }
-        if written_bytes + text.len() as u64 > LOG_BYTES_MAX {
-            dropped_bytes += line.len() as u64;
-            continue;
+        if let Some(name) = phase {
+            report(Report::Phase(name));
         }
-        let Some(file) = &mut log else {
-            dropped_bytes += line.len() as u64;
-            continue;
+    }
+}
+
+/// The file, as long as it takes something.
+#[derive(Default)]
+struct Log {
+    file: Option<BufWriter<File>>,
+    written_bytes: u64,
+    unflushed_bytes: u64,
+    dropped_bytes: u64,
+}
+
+impl Log {
+    fn new(file: File) -> Self {
+        Self {
+            file: Some(BufWriter::new(file)),
+            ..Self::default()
+        }
+    }
+
+    /// Writes a line; `live` when nothing more is there to be written yet. An
+    /// error is the last one: after it everything is dropped.
+    fn write(&mut self, text: &[u8], live: bool) -> io::Result<()> {
+        let line_bytes = STAMP_BYTES + text.len() as u64;
+        if self.written_bytes + line_bytes > LOG_BYTES_MAX && self.dropped_bytes == 0 {
+            self.note_full();
+        }
+        let Some(file) = self.file.as_mut().filter(|_| self.dropped_bytes == 0) else {
+            self.dropped_bytes += text.len() as u64 + 1;
+            return Ok(());
         };
-        let shown = phase.map(|name| format!("==> {name}").into_bytes());
-        let mut written = write_line(file, shown.as_deref().unwrap_or(text));
-        unflushed_bytes += line.len() as u64;
-        if written.is_ok() && output.buffer().is_empty() {
+        self.written_bytes += line_bytes;
+        self.unflushed_bytes += text.len() as u64 + 1;
+        let mut written = write_line(file, text);
+        if written.is_ok() && live {
             written = file.flush();
         }
-        written_bytes += text.len() as u64;
-        match written {
-            Ok(()) if file.buffer().is_empty() => unflushed_bytes = 0,
-            Ok(()) => {}
-            Err(error) => {
-                dropped_bytes += unflushed_bytes;
-                // Without its buffer: writing the rest again would fail again.
-                if let Some(file) = log.take() {
-                    let _ = file.into_parts();
-                }
-                report(Report::Failed(error));
+        if written.is_err() {
+            self.dropped_bytes += self.unflushed_bytes;
+            // Without its buffer: writing the rest again would fail again.
+            if let Some(file) = self.file.take() {
+                let _ = file.into_parts();
             }
+        } else if file.buffer().is_empty() {
+            self.unflushed_bytes = 0;
+        }
+        written
+    }
+
+    fn note_full(&mut self) {
+        // From here on everything is dropped; what exactly counts from the
+        // next line.
+        if let Some(mut file) = self.file.take() {
+            let note = b"lfs-wrapper: the log is full; further output is dropped";
+            let _ = write_line(&mut file, note).and_then(|()| file.flush());
         }
     }
-    if dropped_bytes > 0
-        && let Some(mut file) = log
-    {
-        let note =
-            format!("lfs-wrapper: {dropped_bytes} bytes of output dropped here: the log is full");
-        let _ = write_line(&mut file, note.as_bytes()).and_then(|()| file.flush());
+
+    fn close(self) -> u64 {
+        if let Some(mut file) = self.file {
+            let _ = file.flush();
+        }
+        self.dropped_bytes
     }
-    dropped_bytes
 }
 
 fn write_line(file: &mut impl Write, text: &[u8]) -> io::Result<()> {
@@ -97,7 +137,8 @@ fn write_line(file: &mut impl Write, text: &[u8]) -> io::Result<()> {
 
 fn parse_phase(line: &[u8], mark: &str) -> Option<String> {
     let name = line.strip_prefix(mark.as_bytes())?.trim_ascii();
-    Some(String::from_utf8_lossy(name).into_owned())
+    let name = visible(&String::from_utf8_lossy(name));
+    Some(name.chars().take(PHASE_CHARS_MAX).collect())
 }
 
 #[cfg(test)]
@@ -147,6 +188,21 @@ mod tests {
             .map(|line| line.split_once(' ').unwrap().1.len())
             .collect();
         assert_eq!(lengths, [LINE_BYTES_MAX as usize, 10]);
+    }
+
+    #[test]
+    fn output_without_end_is_dropped_and_counted() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("log");
+        let mut log = Log::new(File::create(&path).unwrap());
+        log.written_bytes = LOG_BYTES_MAX - 2 * STAMP_BYTES - 3;
+        for text in ["", "abc", "d", ""] {
+            log.write(text.as_bytes(), true).unwrap();
+        }
+        assert_eq!(log.close(), 3);
+        let text = fs::read_to_string(path).unwrap();
+        assert_eq!(text.lines().count(), 3);
+        assert!(text.lines().last().unwrap().contains("the log is full"));
     }
 
     #[test]

@@ -19,6 +19,9 @@ use serde::{Deserialize, Serialize};
 pub use launch::{LAUNCH, launch};
 pub use run::{KEEP, keep};
 
+/// This very program, also after its file was replaced or removed.
+pub(crate) const OWN_PROGRAM: &str = "/proc/self/exe";
+
 /// What to run, and how.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Order {
@@ -26,7 +29,7 @@ pub struct Order {
     pub command: Vec<String>,
     /// The working folder.
     pub folder: PathBuf,
-    /// The environment; `None` leaves the keeper's own.
+    /// The environment; `None` leaves the keeper's own, and its umask.
     pub environment: Option<BTreeMap<String, String>>,
     /// The group to run in, made already.
     pub cgroup: Option<PathBuf>,
@@ -110,8 +113,13 @@ pub struct Ended {
     pub io_bytes: Option<Measured<(u64, u64)>>,
     /// Processes that outlived the script and were ended.
     pub strays: u64,
+    /// The part of the CPU time that getrusage(2) knows of, user and system
+    /// together: a check on the group's figure.
+    pub reaped_cpu_usec: Option<u64>,
     /// Output that the log had no room for.
     pub log_dropped_bytes: u64,
+    /// Somebody outside the attempt still holds its output open.
+    pub output_held: bool,
 }
 
 /// A figure with the rung of the accounting ladder it came from.
@@ -129,9 +137,10 @@ pub struct Measured<T> {
 pub enum Rung {
     /// The attempt's control group: exact for everything that ran in it.
     Cgroup,
-    /// getrusage(2) of the keeper's children: CPU and I/O of every process of
-    /// the attempt, since the keeper reaps them all; for memory only the
-    /// largest single process.
+    /// getrusage(2) of the keeper's children: CPU and I/O of the processes of
+    /// the attempt, since the keeper reaps what their parents do not; only
+    /// those whose parent ignores SIGCHLD are missing. Of memory only the
+    /// largest single process, and at least the few MiB of the launcher.
     Wait4,
 }
 

@@ -1,6 +1,6 @@
-use std::env;
 use std::ffi::OsString;
 use std::io::{self, BufRead, Write};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command as Process, ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,12 +14,15 @@ use rustix::io::Errno;
 use rustix::process::{Signal, WaitOptions, WaitStatus};
 
 use super::log::{Report, write_log};
-use super::{Command, Ended, LAUNCH, Measured, Message, Order, Rung};
+use super::{Command, Ended, LAUNCH, Measured, Message, OWN_PROGRAM, Order, Rung};
 use crate::cgroup::Group;
 use crate::process::{Identity, read_descendants};
 
 /// The hidden first argument that makes the program a keeper.
 pub const KEEP: &str = "__keep";
+
+/// Of steps; any other command keeps its caller's.
+const UMASK: &str = "022";
 
 /// Time between SIGTERM and SIGKILL.
 const GRACE: Duration = Duration::from_secs(5);
@@ -27,6 +30,9 @@ const GRACE: Duration = Duration::from_secs(5);
 /// What a script starts at its very end, as `> >(tee log)` does, may finish
 /// this much later than the script.
 const STRAY_GRACE: Duration = Duration::from_millis(300);
+
+/// How long the end of the output is waited for after everything has ended.
+const LOG_GRACE: Duration = Duration::from_secs(2);
 
 /// Between two looks at processes that should have ended.
 const SWEEP_PAUSE: Duration = Duration::from_millis(2);
@@ -99,10 +105,9 @@ fn run(order: &Order) -> io::Result<Ended> {
     send(&Message::Started {
         leader: identity.unwrap_or_default(),
     });
-    let log = {
-        let (path, mark) = (order.log.clone(), order.phase_mark.clone());
-        thread::spawn(move || write_log(output, &path, &mark, forward))
-    };
+    let (log_end, log_ended) = mpsc::channel();
+    let (path, mark) = (order.log.clone(), order.phase_mark.clone());
+    thread::spawn(move || log_end.send(write_log(output, &path, &mark, forward)));
     let brood = Brood {
         group: order.cgroup.as_deref().map(Group::at),
     };
@@ -112,37 +117,42 @@ fn run(order: &Order) -> io::Result<Ended> {
         timed_out: Arc::clone(&timed_out),
         deadline: order
             .timeout_seconds
-            .map(|seconds| started + Duration::from_secs(seconds)),
+            // A limit beyond the end of the clock is none.
+            .and_then(|seconds| started.checked_add(Duration::from_secs(seconds))),
     };
     let (sender, commands) = mpsc::channel();
     thread::spawn(move || listen(&sender));
     thread::spawn(move || control.run(&commands));
 
     let status = wait_for(leader)?;
+    let wall_usec = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     let strays = sweep(&brood)?;
-    // Nobody holds the script's end of the pipe any more.
-    let log_dropped_bytes = log.join().unwrap_or_default();
+    // Nobody of the attempt holds the script's end of the pipe any more.
+    let log_dropped_bytes = log_ended.recv_timeout(LOG_GRACE);
     Ok(Ended {
         exit_code: status.exit_status(),
         signal: status.terminating_signal(),
         timed_out: timed_out.load(Ordering::Relaxed),
-        wall_usec: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+        wall_usec,
         strays,
-        log_dropped_bytes,
+        output_held: log_dropped_bytes.is_err(),
+        log_dropped_bytes: log_dropped_bytes.unwrap_or_default(),
         ..measure(brood.group.as_ref())
     })
 }
 
 fn start(order: &Order, output: io::PipeWriter) -> io::Result<u32> {
-    let mut process = Process::new(env::current_exe()?);
+    let mut process = Process::new(OWN_PROGRAM);
     let cgroup = order
         .cgroup
         .as_deref()
         .map_or_else(OsString::new, OsString::from);
     process
+        .arg0("lfs-wrapper")
         .arg(LAUNCH)
         .arg(cgroup)
         .arg(std::process::id().to_string())
+        .arg(order.environment.as_ref().map_or("", |_| UMASK))
         .args(&order.command)
         .current_dir(&order.folder)
         .stdin(Stdio::null())
@@ -256,6 +266,10 @@ fn measure(group: Option<&Group>) -> Ended {
     let grouped = group.map(Group::read_usage).unwrap_or_default();
     Ended {
         cpu_usec: best(grouped.cpu_usec, reaped.as_ref().map(cpu_usec)),
+        reaped_cpu_usec: reaped
+            .as_ref()
+            .map(cpu_usec)
+            .map(|(user, system)| user + system),
         memory_peak_bytes: best(
             grouped.memory_peak_bytes,
             reaped

@@ -12,6 +12,8 @@ const ID_LENGTH_MAX: usize = 100;
 pub enum Fault {
     /// There is nothing to do.
     Empty,
+    /// The plan's name cannot be the name of a folder.
+    BadName,
     /// The id cannot be the name of a file.
     BadId {
         /// The step.
@@ -45,6 +47,9 @@ pub enum Fault {
 
 /// Looks for the first thing that makes `plan` one that cannot be run.
 pub fn check(plan: &Plan) -> Result<(), Fault> {
+    if !is_name(&plan.name) {
+        return Err(Fault::BadName);
+    }
     if plan.steps.is_empty() {
         return Err(Fault::Empty);
     }
@@ -75,6 +80,15 @@ pub(super) fn is_id(id: &str) -> bool {
     id.len() <= ID_LENGTH_MAX
         && id.bytes().all(plain)
         && id.starts_with(|first: char| first.is_ascii_alphanumeric())
+}
+
+/// One part of a path, and readable: its default root is a folder of this name.
+fn is_name(name: &str) -> bool {
+    (1..=ID_LENGTH_MAX).contains(&name.len())
+        && !name.starts_with('.')
+        && !name
+            .chars()
+            .any(|character| character == '/' || character.is_control())
 }
 
 fn is_runnable(phase: &Phase) -> bool {
@@ -193,6 +207,15 @@ mod tests {
         ];
         for (steps, expected) in table {
             assert_eq!(check(&plan(steps)), expected, "{steps:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_one_part_of_a_path() {
+        for name in ["", "..", "/usr", "a/../../b", "a\nb", ".hidden"] {
+            let mut plan = plan(&[("a", &[])]);
+            plan.name = name.to_owned();
+            assert_eq!(check(&plan), Err(Fault::BadName), "{name:?}");
         }
     }
 

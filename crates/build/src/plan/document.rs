@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use lfs_wrapper_model::document::{self, DocumentError};
+use lfs_wrapper_model::visible;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
@@ -33,6 +34,12 @@ pub enum PlanError {
     /// It is read, and wrong.
     #[error("reading the plan {0}")]
     Document(#[from] DocumentError),
+    /// A path that no plan can hold.
+    #[error("making a plan from {}: the path is not UTF-8, which a plan must be; rename the folder", path.display())]
+    NotUtf8 {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A script that nobody may execute.
     #[error("making a step of {path}: the script is not executable; run 'chmod +x {path}'")]
     NotExecutable {
@@ -131,6 +138,11 @@ fn explain(path: &Path, text: &str, plan: &Plan, fault: &Fault) -> DocumentError
     let id = |step: usize| plan.steps.get(step).map_or("", |step| step.id.as_str());
     let at = |span, message: String| DocumentError::at(path, text, span, message);
     match fault {
+        Fault::BadName => DocumentError::whole(
+            path,
+            format!("'{}' cannot be the name of a plan", visible(&plan.name)),
+        )
+        .with_help("use at most 100 characters, no '/', and no '.' at the beginning"),
         Fault::Empty => DocumentError::whole(path, "the plan has no step")
             .with_help("a step begins with [[step]] and has an id and a [[step.phase]]"),
         Fault::BadId { step } => at(

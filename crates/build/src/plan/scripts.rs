@@ -2,7 +2,8 @@
 //! each one is.
 
 use std::collections::HashMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::ops::Range;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,9 @@ use lfs_wrapper_model::document::{DocumentError, nearest};
 
 use super::check::is_id;
 use super::{Fault, Phase, Plan, PlanError, Source, Step, User, check};
+
+/// What is read of a script to find its header.
+const SCRIPT_BYTES_MAX: u64 = 1024 * 1024;
 
 const BEGIN: &str = "# METADATA_BEGIN";
 const END: &str = "# METADATA_END";
@@ -37,6 +41,9 @@ struct Script {
 /// or without a header, needs the script before it in the sort order.
 pub fn from_scripts(folder: &Path) -> Result<Plan, PlanError> {
     let folder = fs::canonicalize(folder).map_err(|source| PlanError::of_io(folder, source))?;
+    if folder.to_str().is_none() {
+        return Err(PlanError::NotUtf8 { path: folder });
+    }
     let scripts = read_scripts(&folder)?;
     if scripts.is_empty() {
         return Err(PlanError::NoScripts { path: folder });
@@ -48,11 +55,11 @@ pub fn from_scripts(folder: &Path) -> Result<Plan, PlanError> {
     }
     let name = folder.file_name().unwrap_or(folder.as_os_str());
     let plan = Plan {
-        name: name.to_string_lossy().into_owned(),
+        name: name.to_string_lossy().trim_start_matches('.').to_owned(),
         book: None,
         steps,
     };
-    check(&plan).map_err(|fault| explain(&plan, &scripts, &fault))?;
+    check(&plan).map_err(|fault| explain(&folder, &plan, &scripts, &fault))?;
     Ok(plan)
 }
 
@@ -78,16 +85,23 @@ fn read_scripts(folder: &Path) -> Result<Vec<Script>, PlanError> {
 
 /// `None` for a file that is no script.
 fn read_script(path: PathBuf) -> Result<Option<Script>, PlanError> {
-    let bytes = fs::read(&path).map_err(|source| PlanError::of_io(&path, source))?;
+    let failure = |source| PlanError::of_io(&path, source);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let numbered = name.starts_with(|first: char| first.is_ascii_digit());
-    if !numbered && !bytes.starts_with(b"#!") {
+    let mut file = File::open(&path).map_err(failure)?;
+    let mut bytes = Vec::new();
+    // Tarballs may lie beside the scripts.
+    file.by_ref()
+        .take(2)
+        .read_to_end(&mut bytes)
+        .map_err(failure)?;
+    if !numbered && bytes != b"#!" {
         return Ok(None);
     }
-    let mode = fs::metadata(&path)
-        .map_err(|source| PlanError::of_io(&path, source))?
-        .permissions()
-        .mode();
+    file.take(SCRIPT_BYTES_MAX)
+        .read_to_end(&mut bytes)
+        .map_err(failure)?;
+    let mode = fs::metadata(&path).map_err(failure)?.permissions().mode();
     if mode & 0o111 == 0 {
         return Err(PlanError::NotExecutable { path });
     }
@@ -224,7 +238,7 @@ impl Script {
     }
 }
 
-fn explain(plan: &Plan, scripts: &[Script], fault: &Fault) -> DocumentError {
+fn explain(folder: &Path, plan: &Plan, scripts: &[Script], fault: &Fault) -> DocumentError {
     let id = |step: usize| &plan.steps[step].id;
     match fault {
         Fault::UnknownNeed { step, need, near } => {
@@ -250,6 +264,8 @@ fn explain(plan: &Plan, scripts: &[Script], fault: &Fault) -> DocumentError {
                 ),
             )
         }
+        Fault::BadName => DocumentError::whole(folder, "its name cannot be the name of a plan")
+            .with_help("rename the folder: at most 100 characters"),
         Fault::Duplicate { step } => DocumentError::whole(
             &scripts[*step].path,
             format!("another script makes the step '{}' already", id(*step)),

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
@@ -25,6 +25,7 @@ use crate::output::{print, print_json, render_run_line, render_steps};
 use crate::progress::Progress;
 use crate::session::Session;
 use crate::signals;
+use crate::terminal::say;
 
 /// What steps may know of the environment that the build was started in.
 const INHERITED: [&str; 7] = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "TMPDIR"];
@@ -117,6 +118,10 @@ fn begin(session: &Session, start: &Start) -> Done {
     let RootMode::Direct = start.root_mode;
     let plan = select(plan::read(&start.plan)?, start)?;
     check_can_run(&plan)?;
+    if start.dry_run && session.json {
+        print_json(&plan)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     if start.dry_run {
         for (number, step) in plan.steps.iter().enumerate() {
             print(&format!(
@@ -241,14 +246,33 @@ fn check_root(root: &Path) -> Result<(), Failure> {
     Err(Failure::new(Kind::Usage, message))
 }
 
-/// `path` from the root of the file system on, symbolic links resolved as far
-/// as it exists.
+/// `path` from the root of the file system on: symbolic links and `..` are
+/// resolved in the part that exists, and may not be in the part that does not.
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     let failure = |error| Failure::io(format!("resolving {}", path.display()), &error);
-    match fs::canonicalize(path) {
-        Ok(path) => Ok(path),
-        Err(_) => std::path::absolute(path).map_err(failure),
+    let given = std::path::absolute(path).map_err(failure)?;
+    for existing in given.ancestors() {
+        let Ok(resolved) = fs::canonicalize(existing) else {
+            continue;
+        };
+        let rest = given.strip_prefix(existing).unwrap_or(Path::new(""));
+        if rest
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)))
+        {
+            // Joining nothing would add a slash.
+            return Ok(if rest.as_os_str().is_empty() {
+                resolved
+            } else {
+                resolved.join(rest)
+            });
+        }
     }
+    let message = format!(
+        "resolving {}: it goes up from a folder that does not exist",
+        path.display()
+    );
+    Err(Failure::new(Kind::Usage, message))
 }
 
 fn existing_folder(path: &Path) -> Result<PathBuf, Failure> {
@@ -273,13 +297,7 @@ pub(crate) fn supervise(
     session: &Session,
     supervisor: Supervisor<'_>,
 ) -> Result<api::Run, Failure> {
-    let signals = signals::catch()?;
-    let handle = supervisor.stop_handle();
-    thread::spawn(move || {
-        while signals.recv().is_ok() {
-            handle.stop();
-        }
-    });
+    signals::stop_with(supervisor.stop_handle())?;
     let mut progress = Progress::new(session);
     let run = supervisor.supervise(&mut |notice| progress.show(notice))?;
     Ok(convert::run(&run, now_msec()))
@@ -288,11 +306,16 @@ pub(crate) fn supervise(
 /// Shows how a run ended; the exit status says it too.
 pub(crate) fn finish(session: &Session, run: &api::Run) -> Done {
     print_run(session, run)?;
-    Ok(match run.state {
+    Ok(exit_code(run))
+}
+
+/// The exit status that says how a run ended.
+pub(crate) fn exit_code(run: &api::Run) -> ExitCode {
+    match run.state {
         "COMPLETED" => ExitCode::SUCCESS,
         "CANCELLED" => Kind::Interrupted.into(),
         _ => Kind::Bad.into(),
-    })
+    }
 }
 
 fn print_run(session: &Session, run: &api::Run) -> Result<(), Failure> {
@@ -324,7 +347,7 @@ fn resume(session: &Session, run: Option<i64>) -> Done {
     };
     let supervisor = Supervisor::resume(&state_dir, &database, run)?;
     if !session.quiet {
-        eprintln!("resuming run {run}");
+        say(&format!("resuming run {run}"));
     }
     finish(session, &supervise(session, supervisor)?)
 }
@@ -334,11 +357,13 @@ fn newest_unfinished(database: &Database) -> Result<i64, Failure> {
     let runs = record::list_runs(database, LOOKED_AT).map_err(|error| database.error(error))?;
     let found = runs
         .iter()
+        .filter(|run| run.options.command.is_none())
         .find(|run| !matches!(run.state, RunState::Completed | RunState::Running));
     found.map(|run| run.id).ok_or_else(|| {
         Failure::new(
             Kind::NotFound,
-            "resuming a run: there is none that was stopped, failed or lost",
+            "resuming a build: there is none that was stopped, failed or lost; \
+             a single command goes on with 'build resume RUN'",
         )
     })
 }
@@ -346,7 +371,7 @@ fn newest_unfinished(database: &Database) -> Result<i64, Failure> {
 fn stop(session: &Session, run: Option<i64>) -> Done {
     let (state_dir, database) = session.open()?;
     recover::recover(&state_dir, &database)?;
-    let running = record::list_running(&database).map_err(|error| database.error(error))?;
+    let running = record::list_supervised(&database).map_err(|error| database.error(error))?;
     let asked: Vec<&Run> = running
         .iter()
         .filter(|one| run.is_none_or(|id| one.id == id))
@@ -370,26 +395,39 @@ fn stop(session: &Session, run: Option<i64>) -> Done {
         if let Some(supervisor) = &run.supervisor {
             supervisor.signal(Signal::TERM);
         }
-        wait_for_end(&state_dir, &database, run.id)?;
+        wait_for_end(&state_dir, &database, run)?;
         if !session.quiet {
-            eprintln!("run {} has ended", run.id);
+            say(&format!("run {} has ended", run.id));
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn wait_for_end(state_dir: &StateDir, database: &Database, run: i64) -> Result<(), Failure> {
+/// Until the run has ended and so has its supervisor, or the latter has
+/// something else to do.
+fn wait_for_end(state_dir: &StateDir, database: &Database, run: &Run) -> Result<(), Failure> {
+    let mut ended = false;
     for _ in 0..STOP_TRIES {
         // It may also have died instead.
         recover::recover(state_dir, database)?;
-        let found = record::read_run(database, run).map_err(|error| database.error(error))?;
-        if found.is_none_or(|run| run.state != RunState::Running) {
+        let found = record::read_run(database, run.id).map_err(|error| database.error(error))?;
+        let gone = run
+            .supervisor
+            .as_ref()
+            .is_none_or(|supervisor| !supervisor.is_alive());
+        ended = found.is_none_or(|run| run.supervisor.is_none());
+        if ended && gone {
             return Ok(());
         }
         thread::sleep(STOP_PAUSE);
     }
-    let message =
-        format!("stopping run {run}: it has not ended in time; try 'build stop {run}' again");
+    if ended {
+        return Ok(());
+    }
+    let message = format!(
+        "stopping run {}: it has not ended in time; try 'build stop {}' again",
+        run.id, run.id
+    );
     Err(Failure::new(Kind::Bad, message))
 }
 

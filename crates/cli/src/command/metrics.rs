@@ -7,6 +7,7 @@ use lfs_wrapper_model::metric::render_prometheus;
 
 use super::Done;
 use crate::output::print;
+use crate::terminal::say;
 
 /// Print one sample of the host in Prometheus' text format
 #[derive(Debug, Args)]
@@ -31,7 +32,7 @@ pub(crate) fn run(metrics: &Metrics) -> Done {
     });
     let sample = reader.read(None);
     for absent in &sample.absent {
-        eprintln!("note: not read: {absent}");
+        say(&format!("note: not read: {absent}"));
     }
     print(&render_prometheus(&expose(&sample)))?;
     Ok(ExitCode::SUCCESS)

@@ -84,7 +84,9 @@ pub(crate) fn run(session: &Session, command: &Plan) -> Done {
         }
         Plan::Check { plan } => {
             let count = plan::read(plan)?.steps.len();
-            if !session.quiet {
+            if session.json {
+                print_json(&serde_json::json!({ "plan": plan, "steps": count }))?;
+            } else if !session.quiet {
                 print(&format!(
                     "{}: {count} steps, and each can be reached\n",
                     plan.display()

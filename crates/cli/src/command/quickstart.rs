@@ -15,6 +15,7 @@ use super::{Done, up};
 use crate::failure::{Failure, Kind};
 use crate::session::Session;
 use crate::signals;
+use crate::terminal::say;
 
 static EXAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../examples");
 
@@ -59,7 +60,10 @@ pub(crate) fn run(session: &Session, quickstart: &Quickstart) -> Done {
         let code = finish(session, &run)?;
         if !cancelled && !quickstart.exit {
             if !session.quiet {
-                eprintln!("still at http://{}/ until Ctrl-C", monitor.address());
+                say(&format!(
+                    "still at http://{}/ until Ctrl-C",
+                    monitor.address()
+                ));
             }
             up::wait(&signals::catch()?);
         }

@@ -1,7 +1,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::io::{self, BufRead as _, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
@@ -12,22 +12,24 @@ use lfs_wrapper_build::plan::{Phase, Plan, Step, check};
 use lfs_wrapper_build::record::Options;
 use lfs_wrapper_build::recover;
 use lfs_wrapper_build::supervisor::{Notice, Supervisor};
-use lfs_wrapper_build::triage::strip_time;
 use lfs_wrapper_daemon::convert;
 use lfs_wrapper_model::now_msec;
 
 use super::Done;
-use super::build::finish;
+use super::build::{exit_code, finish};
 use crate::failure::{Failure, Kind};
 use crate::session::Session;
 use crate::signals;
+use crate::terminal::say;
 
 /// How often the log of the command is looked at.
 const FOLLOW_PAUSE: Duration = Duration::from_millis(50);
 
 /// Run any command as a run of one step, watched and accounted like a build
 ///
-/// Its output, both streams together, goes to standard output and to the log.
+/// Its output, both streams together and line by line, goes to the log and to
+/// standard output (with --json: to standard error). Its standard input is
+/// empty. A failed one is tried again with 'build resume RUN'.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:  lfs-wrapper run --id kernel -- make -j4")]
 pub(crate) struct Run {
@@ -43,18 +45,7 @@ pub(crate) struct Run {
 }
 
 pub(crate) fn run(session: &Session, run: Run) -> Done {
-    let command: Vec<String> = run
-        .command
-        .into_iter()
-        .map(OsString::into_string)
-        .collect::<Result<_, _>>()
-        .map_err(|word| {
-            let message = format!(
-                "running {}: this version takes commands in UTF-8 only",
-                word.display()
-            );
-            Failure::new(Kind::Usage, message)
-        })?;
+    let command = in_utf8(run.command)?;
     let program = Path::new(&command[0]).file_name().unwrap_or_default();
     let id = run
         .id
@@ -73,23 +64,14 @@ pub(crate) fn run(session: &Session, run: Run) -> Done {
         command: Some((command, folder)),
     };
     let supervisor = Supervisor::begin(&state_dir, &database, plan, &options)?;
-    let signals = signals::catch()?;
-    let handle = supervisor.stop_handle();
-    thread::spawn(move || {
-        while signals.recv().is_ok() {
-            handle.stop();
-        }
-    });
-    let follower = Follower::start();
+    signals::stop_with(supervisor.stop_handle())?;
+    let follower = Follower::start(session.json);
     let ended = supervisor.supervise(&mut |notice| match notice {
-        Notice::Note(note) if session.verbose > 0 => eprintln!("note: {note}"),
+        Notice::Note(note) if session.verbose > 0 => say(&format!("note: {note}")),
         Notice::Note(_) => {}
         Notice::View(view) => {
-            if let Some(attempt) = view
-                .steps
-                .first()
-                .and_then(|step| step.step.attempt.as_ref())
-            {
+            let step = view.steps.first();
+            if let Some(attempt) = step.and_then(|step| step.step.attempt.as_ref()) {
                 follower.follow(&attempt.log);
             }
         }
@@ -97,13 +79,20 @@ pub(crate) fn run(session: &Session, run: Run) -> Done {
     follower.finish();
     let ended = convert::run(&ended, now_msec());
     if session.quiet {
-        return Ok(match ended.state {
-            "COMPLETED" => std::process::ExitCode::SUCCESS,
-            "CANCELLED" => Kind::Interrupted.into(),
-            _ => Kind::Bad.into(),
-        });
+        return Ok(exit_code(&ended));
     }
     finish(session, &ended)
+}
+
+fn in_utf8(command: Vec<OsString>) -> Result<Vec<String>, Failure> {
+    let words = command.into_iter().map(OsString::into_string);
+    words.collect::<Result<_, _>>().map_err(|word| {
+        let message = format!(
+            "running {}: this version takes commands in UTF-8 only",
+            word.display()
+        );
+        Failure::new(Kind::Usage, message)
+    })
 }
 
 fn plan_of_one(id: &str, command: &[String], timeout: Option<u64>) -> Result<Plan, Failure> {
@@ -132,17 +121,23 @@ fn plan_of_one(id: &str, command: &[String], timeout: Option<u64>) -> Result<Pla
     Ok(plan)
 }
 
-/// Copies the log, without its times, to standard output while it grows.
+/// Copies the log, without its times, to standard output or standard error
+/// while it grows.
 struct Follower {
     paths: mpsc::Sender<PathBuf>,
     thread: thread::JoinHandle<()>,
 }
 
 impl Follower {
-    fn start() -> Self {
+    fn start(to_stderr: bool) -> Self {
         let (paths, receiver) = mpsc::channel();
         let thread = thread::spawn(move || {
-            let _ = copy_lines(&receiver);
+            // A reader that has gone away does not end the command.
+            let _ = if to_stderr {
+                copy_lines(&receiver, &mut io::stderr())
+            } else {
+                copy_lines(&receiver, &mut io::stdout())
+            };
         });
         Self { paths, thread }
     }
@@ -159,7 +154,7 @@ impl Follower {
     }
 }
 
-fn copy_lines(paths: &mpsc::Receiver<PathBuf>) -> io::Result<()> {
+fn copy_lines(paths: &mpsc::Receiver<PathBuf>, out: &mut impl Write) -> io::Result<()> {
     let Ok(path) = paths.recv() else {
         return Ok(());
     };
@@ -179,12 +174,12 @@ fn copy_lines(paths: &mpsc::Receiver<PathBuf>) -> io::Result<()> {
         }
         if let Some(log) = &mut log {
             while log.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
-                let text = String::from_utf8_lossy(&line);
-                io::stdout()
-                    .lock()
-                    .write_all(strip_time(&text).as_bytes())?;
+                // Every line begins with its time and a blank.
+                let text = line.splitn(2, |byte| *byte == b' ').nth(1).unwrap_or(&line);
+                out.write_all(text)?;
                 line.clear();
             }
+            out.flush()?;
         }
         if ended {
             return Ok(());

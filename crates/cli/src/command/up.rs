@@ -15,6 +15,7 @@ use super::Done;
 use crate::failure::{Failure, Kind};
 use crate::session::Session;
 use crate::signals;
+use crate::terminal::say;
 
 /// Run the monitor: sample the machine, keep the history, alert, serve the page
 ///
@@ -66,7 +67,7 @@ pub(crate) fn start(
         channels: channels(&config.channels),
     })?;
     if !session.quiet {
-        eprintln!("page: http://{}/", monitor.address());
+        say(&format!("page: http://{}/", monitor.address()));
     }
     Ok(monitor)
 }
@@ -146,6 +147,7 @@ fn start_logging(session: &Session) {
     tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(std::io::stderr)
+        .log_internal_errors(false)
         .with_target(false)
         .with_ansi(session.error_style().is_colored())
         .init();

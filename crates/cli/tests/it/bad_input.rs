@@ -226,6 +226,53 @@ fn names_that_are_not_there() {
 }
 
 #[test]
+fn a_plan_cannot_say_where_it_is_installed() {
+    let place = Place::new();
+    for name in ["/usr", "../../..", "a/b"] {
+        let text = format!(
+            "[plan]\nname = {name:?}\n[[step]]\nid = \"a\"\nphase = [{{ name = \"make\", script = \"\" }}]\n"
+        );
+        place.write("plan.toml", &text);
+        expect_error(
+            &place,
+            3,
+            &["build", "start", "plan.toml"],
+            &["cannot be the name of a plan"],
+        );
+    }
+}
+
+#[test]
+fn a_folder_whose_name_is_no_utf_8() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let place = Place::new();
+    let folder = place
+        .folder
+        .path()
+        .join(std::ffi::OsStr::from_bytes(b"scripts-\xff"));
+    fs::create_dir(&folder).unwrap();
+    let ended = place.expect(
+        2,
+        &["plan".as_ref(), "scripts".as_ref(), folder.as_os_str()],
+    );
+    assert!(
+        ended.stderr.contains("rename the folder"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn a_build_is_resumed_and_not_the_command_that_came_after_it() {
+    let place = Place::new();
+    place.write_plan(&[("fails", &[], "exit 1")]);
+    place.expect(1, &["build", "start", "plan.toml"]);
+    place.expect(1, &["run", "--", "false"]);
+    let ended = place.expect(1, &["build", "resume"]);
+    assert!(ended.stderr.contains("resuming run 1"), "{}", ended.stderr);
+}
+
+#[test]
 fn the_root_of_this_system_is_not_installed_into() {
     let place = Place::new();
     let plan = place.write_plan(&[("a", &[], "true")]);
@@ -234,6 +281,13 @@ fn the_root_of_this_system_is_not_installed_into() {
         2,
         &["build", "start", plan.to_str().unwrap(), "--root", "/"],
         &["installing into /"],
+    );
+    let up = format!("{}/x/../../../../../..", place.folder.path().display());
+    expect_error(
+        &place,
+        2,
+        &["build", "start", plan.to_str().unwrap(), "--root", &up],
+        &["goes up from a folder that does not exist"],
     );
 }
 

@@ -145,7 +145,11 @@ impl Place {
 
     /// Starts the monitor and waits until its page is there.
     pub(crate) fn start_monitor(&self) -> (Background, String) {
-        let mut monitor = self.start(&["up", "--listen", "127.0.0.1:0"]);
+        self.start_monitor_at("127.0.0.1:0")
+    }
+
+    pub(crate) fn start_monitor_at(&self, listen: &str) -> (Background, String) {
+        let mut monitor = self.start(&["up", "--listen", listen]);
         let mut lines = BufReader::new(monitor.child.stderr.take().unwrap()).lines();
         let address = lines
             .by_ref()
@@ -190,6 +194,15 @@ impl Background {
     /// Waits for its end; the exit status, -1 for a signal.
     pub(crate) fn wait(&mut self) -> i32 {
         self.child.wait().unwrap().code().unwrap_or(-1)
+    }
+
+    /// Waits for its end; what it wrote to standard output.
+    pub(crate) fn output(mut self) -> String {
+        let mut text = String::new();
+        let mut stdout = self.child.stdout.take().unwrap();
+        std::io::Read::read_to_string(&mut stdout, &mut text).unwrap();
+        self.child.wait().unwrap();
+        text
     }
 
     pub(crate) fn kill(&mut self) {

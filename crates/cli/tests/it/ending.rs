@@ -184,6 +184,127 @@ endings! {
 }
 
 #[test]
+fn a_step_is_asked_to_end_before_it_is_made_to() {
+    let place = Place::new();
+    let script = "trap 'echo asked; exit 3' TERM; echo ready; while :; do sleep 0.05; done";
+    place.write_plan(&[("polite", &[], script)]);
+    let mut build = place.start(&["build", "start", "plan.toml"]);
+    let log = place.state().join("logs/run-1/polite.1.log");
+    let says = |word: &str| {
+        fs::read_to_string(&log)
+            .unwrap_or_default()
+            .contains(word)
+            .then_some(())
+    };
+    wait_for("the step", || says("ready"));
+    place.expect(0, &["build", "stop"]);
+    assert_eq!(build.wait(), 130);
+    assert_eq!(says("asked"), Some(()));
+}
+
+#[test]
+fn a_script_dies_with_its_keeper_without_anybody_looking() {
+    let place = Place::new();
+    let sleep = unique_sleep();
+    let mut build = place.start(&["run", "--id", "alone", "--", "sleep", &sleep]);
+    wait_for("the command", || {
+        (find_processes(&sleep).len() >= 2).then_some(())
+    });
+    build.signal(Signal::STOP);
+    kill_keepers(build.child.id());
+    wait_for("its end", || {
+        (find_processes(&sleep) == [build.child.id()]).then_some(())
+    });
+    build.kill();
+    // Only to leave no control group behind.
+    place.expect(0, &["status"]);
+}
+
+#[test]
+fn an_ignored_hangup_stays_ignored() {
+    let place = Place::new();
+    place.write_plan(&[("sleeps", &[], "sleep 1")]);
+    let program = env!("CARGO_BIN_EXE_lfs-wrapper");
+    let shell = format!("trap '' HUP; exec {program} --state-dir state build start plan.toml");
+    let child = std::process::Command::new("sh")
+        .args(["-c", &shell])
+        .current_dir(place.folder.path())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut build = Background { child };
+    wait_for("the step", || {
+        place
+            .state()
+            .join("logs/run-1/sleeps.1.log")
+            .exists()
+            .then_some(())
+    });
+    build.signal(Signal::HUP);
+    assert_eq!(build.wait(), 0);
+}
+
+#[test]
+fn somebody_who_holds_the_output_of_a_step_does_not_hold_its_end() {
+    let place = Place::new();
+    let sleep = unique_sleep();
+    let mut build = place.start(&[
+        "run",
+        "--id",
+        "held",
+        "--timeout",
+        "2",
+        "--",
+        "sleep",
+        &sleep,
+    ]);
+    let pid = wait_for("the command", || {
+        let command = |pid: &u32| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        find_processes(&sleep)
+            .into_iter()
+            .find(|pid| command(pid).starts_with(b"sleep"))
+    });
+    let held = fs::OpenOptions::new()
+        .write(true)
+        .open(format!("/proc/{pid}/fd/1"))
+        .unwrap();
+    assert_eq!(build.wait(), 1);
+    drop(held);
+    assert_eq!(place.step_states()[0].1, "FAILED");
+}
+
+/// Whoever cleans up after a dead supervisor never touches a run that another
+/// one has taken up meanwhile.
+#[test]
+fn looking_and_resuming_at_once_leaves_one_supervisor() {
+    for _ in 0..4 {
+        let place = Place::new();
+        let sleep = unique_sleep();
+        let mut build = start(&place, &sleep);
+        build.kill();
+        let mut lookers: Vec<Background> = (0..3).map(|_| place.start(&["status"])).collect();
+        let resumed = place.start(&["build", "resume", "1"]);
+        for looker in &mut lookers {
+            looker.wait();
+        }
+        wait_for("the second attempt", || {
+            (find_processes(&sleep).len() >= 7).then_some(())
+        });
+        let run = place.json(&["build", "status", "1"]);
+        assert_eq!(
+            (run["state"].as_str(), &run["steps"][0]["attempt"]),
+            (Some("RUNNING"), &2.into())
+        );
+        place.expect(2, &["build", "resume", "1"]);
+        place.expect(0, &["build", "stop", "1"]);
+        drop(resumed);
+        expect_nothing_left(&sleep);
+        expect_state(&place, "CANCELLED");
+    }
+}
+
+#[test]
 #[ignore = "needs root, to see that control groups were really used"]
 fn root_gets_accounts_from_the_control_group() {
     let place = Place::new();

@@ -86,6 +86,16 @@ fn resources_and_status_have_the_shape_that_old_clients_know() {
 }
 
 #[test]
+fn any_loopback_address_serves_and_a_long_interval_ends_at_once() {
+    let place = Place::new();
+    place.write("state/config.toml", "[monitor]\ninterval_seconds = 3600\n");
+    let (mut monitor, address) = place.start_monitor_at("127.0.0.5:0");
+    assert_eq!(get(&address, "/healthz", &address).0, 200);
+    monitor.signal(Signal::TERM);
+    assert_eq!(monitor.wait(), 0);
+}
+
+#[test]
 fn metrics_have_the_names_that_dashboards_know() {
     let place = Place::new();
     let (_monitor, address) = place.start_monitor();
@@ -204,7 +214,7 @@ fn a_failed_build_is_told_with_its_step_its_code_and_its_error_and_resolved_late
     let place = Place::new();
     let syslog = bind_syslog(&place);
     let (_monitor, address) = place.start_monitor();
-    let script = "test -e ../../../mended || { echo 'main.c:1: error: no such thing'; exit 2; }";
+    let script = "test -e ../../../../mended || { echo 'main.c:1: error: no such thing'; exit 2; }";
     let plan = place.write_plan(&[("gcc", &[], script)]);
     place.expect(1, &["build", "start", plan.to_str().unwrap()]);
     let message = receive(&syslog);

@@ -1,15 +1,22 @@
 //! Alerts, their history, the engine's memory and the outbox in the state
 //! database. What belongs together is written in one transaction.
 
+mod outbox;
+
 use std::collections::BTreeMap;
 
 use lfs_wrapper_model::{Severity, TimeMsec};
 use lfs_wrapper_state::Database;
 use lfs_wrapper_state::audit::{self, Entry};
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::engine::{Kind, Memory};
+
+pub use outbox::{
+    Notification, OUTBOX_MAX, Outgoing, count_dropped, count_waiting, drop_unconfigured, list_due,
+    set_failed, set_sent,
+};
 
 /// Labels that tell alerts of one rule from each other.
 pub type Labels = BTreeMap<String, String>;
@@ -35,6 +42,21 @@ pub struct Change<'a> {
     pub runbook: &'a str,
     /// When it happened.
     pub time_msec: TimeMsec,
+}
+
+impl Change<'_> {
+    fn to_notification(&self, event: i64) -> Notification {
+        Notification {
+            event,
+            rule: self.rule.to_owned(),
+            kind: self.kind,
+            severity: self.severity,
+            labels: self.labels.clone(),
+            message: self.message.to_owned(),
+            runbook: self.runbook.to_owned(),
+            time_msec: self.time_msec,
+        }
+    }
 }
 
 /// An alert as it is kept.
@@ -64,40 +86,6 @@ pub struct Alert {
     pub runbook: Option<String>,
 }
 
-/// A message about a change, as channels get it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Notification {
-    /// The number of the change; the same for every channel and every try.
-    pub event: i64,
-    /// The rule.
-    pub rule: String,
-    /// What happened: a [`Kind`].
-    pub kind: Kind,
-    /// The level.
-    pub severity: Severity,
-    /// Which of the rule's alerts.
-    pub labels: Labels,
-    /// One sentence.
-    pub message: String,
-    /// What to do about it.
-    pub runbook: String,
-    /// When it happened.
-    pub time_msec: TimeMsec,
-}
-
-/// A notification that a channel has not taken yet.
-#[derive(Clone, Debug)]
-pub struct Outgoing {
-    /// Its number in the outbox.
-    pub id: i64,
-    /// The channel's name.
-    pub channel: String,
-    /// The message.
-    pub notification: Notification,
-    /// How often it was tried.
-    pub tries: u32,
-}
-
 /// One entry of the alerts' history.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HistoryEntry {
@@ -122,7 +110,8 @@ pub struct HistoryEntry {
 }
 
 /// Writes a change down: the alert, its history, the audit log, and a message
-/// in the outbox for each channel. Returns the alert.
+/// in the outbox for each channel, where the oldest makes room if need be.
+/// Returns the alert.
 pub fn write_change(
     connection: &Connection,
     change: &Change<'_>,
@@ -130,6 +119,23 @@ pub fn write_change(
 ) -> Result<Alert> {
     let labels = to_json(change.labels)?;
     let alert = write_alert(connection, change, &labels)?;
+    let event = write_transition(connection, change, alert)?;
+    let notification = change.to_notification(event);
+    for channel in channels {
+        outbox::write(connection, channel, &notification)?;
+    }
+    let entry = Entry {
+        unit: "alert",
+        level: change.severity,
+        what: &format!("alert '{}' {labels} {}", change.rule, change.kind.as_str()),
+        outcome: change.message,
+    };
+    audit::append(connection, &entry)?;
+    let sql = format!("SELECT {ALERT_COLUMNS} FROM alert WHERE id = ?1");
+    connection.query_row(&sql, [alert], read_alert)
+}
+
+fn write_transition(connection: &Connection, change: &Change<'_>, alert: i64) -> Result<i64> {
     connection.execute(
         "INSERT INTO alert_transition (alert, time_msec, kind, severity, value, threshold, message) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -143,32 +149,7 @@ pub fn write_change(
             change.message
         ],
     )?;
-    let notification = Notification {
-        event: connection.last_insert_rowid(),
-        rule: change.rule.to_owned(),
-        kind: change.kind,
-        severity: change.severity,
-        labels: change.labels.clone(),
-        message: change.message.to_owned(),
-        runbook: change.runbook.to_owned(),
-        time_msec: change.time_msec,
-    };
-    for channel in channels {
-        connection.execute(
-            "INSERT INTO outbox (channel, notification, created_msec, next_msec) \
-             VALUES (?1, ?2, ?3, ?3)",
-            params![channel, to_json(&notification)?, change.time_msec],
-        )?;
-    }
-    let entry = Entry {
-        unit: "alert",
-        level: change.severity,
-        what: &format!("alert '{}' {labels} {}", change.rule, change.kind.as_str()),
-        outcome: change.message,
-    };
-    audit::append(connection, &entry)?;
-    let sql = format!("SELECT {ALERT_COLUMNS} FROM alert WHERE id = ?1");
-    connection.query_row(&sql, [alert], read_alert)
+    Ok(connection.last_insert_rowid())
 }
 
 fn write_alert(connection: &Connection, change: &Change<'_>, labels: &str) -> Result<i64> {
@@ -177,24 +158,8 @@ fn write_alert(connection: &Connection, change: &Change<'_>, labels: &str) -> Re
         Kind::Resolved => "resolved",
         _ => "firing",
     };
-    let live = read_live(connection, change.rule, labels)?;
-    let Some(alert) = live else {
-        connection.execute(
-            "INSERT INTO alert (rule, labels, state, severity, value, threshold, since_msec, \
-             changed_msec, message, runbook) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9)",
-            params![
-                change.rule,
-                labels,
-                state,
-                change.severity.as_str(),
-                change.value,
-                change.threshold,
-                change.time_msec,
-                change.message,
-                change.runbook
-            ],
-        )?;
-        return Ok(connection.last_insert_rowid());
+    let Some(alert) = read_live(connection, change.rule, labels)? else {
+        return insert_alert(connection, change, labels, state);
     };
     connection.execute(
         "UPDATE alert SET state = ?2, severity = ?3, value = coalesce(?4, value), \
@@ -210,6 +175,30 @@ fn write_alert(connection: &Connection, change: &Change<'_>, labels: &str) -> Re
         ],
     )?;
     Ok(alert)
+}
+
+fn insert_alert(
+    connection: &Connection,
+    change: &Change<'_>,
+    labels: &str,
+    state: &str,
+) -> Result<i64> {
+    connection.execute(
+        "INSERT INTO alert (rule, labels, state, severity, value, threshold, since_msec, \
+         changed_msec, message, runbook) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9)",
+        params![
+            change.rule,
+            labels,
+            state,
+            change.severity.as_str(),
+            change.value,
+            change.threshold,
+            change.time_msec,
+            change.message,
+            change.runbook
+        ],
+    )?;
+    Ok(connection.last_insert_rowid())
 }
 
 fn read_live(connection: &Connection, rule: &str, labels: &str) -> Result<Option<i64>> {
@@ -327,54 +316,6 @@ pub fn count_raised(database: &Database) -> Result<i64> {
         [],
         |row| row.get(0),
     )
-}
-
-/// Messages of the outbox that are due, in the order they were written.
-pub fn list_due(database: &Database, now_msec: TimeMsec, count: u32) -> Result<Vec<Outgoing>> {
-    database
-        .connection()
-        .prepare_cached(
-            "SELECT id, channel, notification, tries FROM outbox WHERE next_msec <= ?1 \
-             ORDER BY id LIMIT ?2",
-        )?
-        .query_map(params![now_msec, count], |row| {
-            Ok(Outgoing {
-                id: row.get(0)?,
-                channel: row.get(1)?,
-                notification: from_json(row, 2)?,
-                tries: row.get(3)?,
-            })
-        })?
-        .collect()
-}
-
-/// How many messages wait.
-pub fn count_waiting(database: &Database) -> Result<i64> {
-    database
-        .connection()
-        .query_row("SELECT count(*) FROM outbox", [], |row| row.get(0))
-}
-
-/// The channel took it.
-pub fn set_sent(database: &Database, outgoing: i64) -> Result<()> {
-    database
-        .connection()
-        .execute("DELETE FROM outbox WHERE id = ?1", [outgoing])?;
-    Ok(())
-}
-
-/// The channel did not take it; it is tried again at `next_msec`.
-pub fn set_failed(
-    database: &Database,
-    outgoing: i64,
-    error: &str,
-    next_msec: TimeMsec,
-) -> Result<()> {
-    database.connection().execute(
-        "UPDATE outbox SET tries = tries + 1, last_error = ?2, next_msec = ?3 WHERE id = ?1",
-        params![outgoing, error, next_msec],
-    )?;
-    Ok(())
 }
 
 fn from_json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<T> {
