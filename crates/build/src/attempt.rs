@@ -19,7 +19,6 @@ use crate::keeper::{Command, Ended, KEEP, Message, OWN_PROGRAM, Order};
 use crate::plan::Step;
 use crate::process::read_marked;
 use crate::record::{self, Outcome, Run};
-use crate::supervisor::KeeperInput;
 use crate::triage::read_first_error;
 
 /// Announces a phase in a script's output, and marks its processes.
@@ -57,6 +56,15 @@ pub(crate) struct Started {
     cgroup: Option<PathBuf>,
     log: PathBuf,
     mark: String,
+}
+
+/// What is heard of a keeper.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// It reports.
+    Message(Message),
+    /// It has ended.
+    Gone,
 }
 
 /// An attempt that is over.
@@ -98,7 +106,7 @@ pub(crate) fn remove_folder(folder: &Path) -> io::Result<()> {
 /// Begins an attempt; what its keeper says goes to `tell`, its end last.
 pub(crate) fn start(
     setup: &Setup<'_>,
-    tell: impl Fn(KeeperInput) -> bool + Send + 'static,
+    tell: impl Fn(Heard) -> bool + Send + 'static,
 ) -> io::Result<Started> {
     let cgroup = make_group(setup)?;
     start_in(setup, cgroup.clone(), tell).inspect_err(|_| {
@@ -112,7 +120,7 @@ pub(crate) fn start(
 fn start_in(
     setup: &Setup<'_>,
     cgroup: Option<PathBuf>,
-    tell: impl Fn(KeeperInput) -> bool + Send + 'static,
+    tell: impl Fn(Heard) -> bool + Send + 'static,
 ) -> io::Result<Started> {
     let Setup { attempt, .. } = *setup;
     if let Some(folder) = attempt.log.parent() {
@@ -246,15 +254,15 @@ fn spawn_keeper(mark: &str) -> io::Result<Child> {
         .spawn()
 }
 
-fn listen(mut child: Child, messages: ChildStdout, tell: &impl Fn(KeeperInput) -> bool) {
+fn listen(mut child: Child, messages: ChildStdout, tell: &impl Fn(Heard) -> bool) {
     for line in BufReader::new(messages).lines().map_while(Result::ok) {
         if let Ok(message) = serde_json::from_str::<Message>(&line) {
-            tell(KeeperInput::Message(message));
+            tell(Heard::Message(message));
         }
     }
     // How it ended is told by whether it sent its last message.
     let _ = child.wait();
-    tell(KeeperInput::Gone);
+    tell(Heard::Gone);
 }
 
 impl Started {

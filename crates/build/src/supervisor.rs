@@ -11,7 +11,7 @@ use lfs_wrapper_model::now_msec;
 use lfs_wrapper_state::{Database, DatabaseError, StateDir, is_full};
 
 use crate::Identity;
-use crate::attempt::{self, Attempted, Started};
+use crate::attempt::{self, Attempted, Heard, Started};
 use crate::cgroup::Base;
 use crate::dispatch::{Dispatch, Effect, Event, RunState, StepState};
 use crate::keeper::{Command, Message};
@@ -338,7 +338,9 @@ impl<'a> Supervisor<'a> {
             attempt: &attempt,
             base: base.as_ref(),
         };
-        match attempt::start(&setup, move |input| sender.send(input.at(step)).is_ok()) {
+        match attempt::start(&setup, move |heard| {
+            sender.send(input_of(step, heard)).is_ok()
+        }) {
             Ok(started) => {
                 let keeper = started.keeper.clone();
                 self.record(|database| record::set_keeper(database, attempt.id, keeper.as_ref()));
@@ -432,18 +434,9 @@ impl<'a> Supervisor<'a> {
     }
 }
 
-/// What a keeper's reader passes on, before it is known for which step.
-#[derive(Debug)]
-pub(crate) enum KeeperInput {
-    Message(Message),
-    Gone,
-}
-
-impl KeeperInput {
-    fn at(self, step: usize) -> Input {
-        match self {
-            Self::Message(message) => Input::Keeper(step, message),
-            Self::Gone => Input::KeeperGone(step),
-        }
+fn input_of(step: usize, heard: Heard) -> Input {
+    match heard {
+        Heard::Message(message) => Input::Keeper(step, message),
+        Heard::Gone => Input::KeeperGone(step),
     }
 }

@@ -9,8 +9,7 @@ use lfs_wrapper_daemon::MonitorError;
 use lfs_wrapper_host::config::ConfigError;
 use lfs_wrapper_state::{DatabaseError, DirectoryError};
 
-use crate::session::Session;
-use crate::terminal::say;
+use crate::terminal::{Style, say};
 
 /// The exit statuses; 0 is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,8 +52,7 @@ impl Failure {
     }
 
     /// Tells the user, and gives the exit status.
-    pub(crate) fn report(self, session: &Session) -> ExitCode {
-        let style = session.error_style();
+    pub(crate) fn report(self, style: Style) -> ExitCode {
         say(&format!("{}: {}", style.bad("error"), self.message));
         self.kind.into()
     }

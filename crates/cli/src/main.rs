@@ -34,6 +34,6 @@ fn main() -> ExitCode {
     let session = Session::new(&arguments.general);
     match command::run(&session, arguments.command) {
         Ok(code) => code,
-        Err(failure) => failure.report(&session),
+        Err(failure) => failure.report(session.error_style()),
     }
 }

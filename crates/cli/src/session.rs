@@ -5,15 +5,49 @@ use std::env;
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
+use clap::{Args, ValueEnum};
 use lfs_wrapper_host::config::Config;
 use lfs_wrapper_model::Severity;
 use lfs_wrapper_state::audit::{self, Entry};
 use lfs_wrapper_state::{Database, StateDir};
 
-use crate::arguments::{Color, General};
 use crate::failure::{Failure, Kind};
 use crate::places::{Places, plan_places};
 use crate::terminal::Style;
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub(crate) struct General {
+    /// Results as JSON: one document, or one object a line
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// The configuration file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The folder for everything the program keeps
+    #[arg(long, global = true, value_name = "DIR", env = "LFS_WRAPPER_STATE_DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// Say more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Say only what is wrong
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Whether to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
 
 #[derive(Debug)]
 pub(crate) struct Session {

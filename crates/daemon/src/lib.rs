@@ -2,7 +2,7 @@
 //! rules, delivers alerts, and serves the page. Builds run without it; both
 //! only meet in the state folder.
 //!
-//! [`heart`] decides, purely; `run` carries its effects out; `live` holds what
+//! `heart` decides, purely; `watch` carries its effects out; `live` holds what
 //! others may look at; `server` shows it.
 
 pub mod convert;
@@ -10,6 +10,11 @@ mod heart;
 mod live;
 mod outbox;
 mod run;
+mod sampler;
+mod self_metrics;
 mod server;
+mod settings;
+mod watch;
 
-pub use run::{Monitor, MonitorError, Settings};
+pub use run::{Monitor, MonitorError};
+pub use settings::Settings;

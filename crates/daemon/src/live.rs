@@ -10,6 +10,8 @@ use lfs_wrapper_kernel::{Frame, Sample};
 use serde::Serialize;
 use tokio::sync::broadcast::{self, Receiver, Sender};
 
+use crate::self_metrics::SelfMetrics;
+
 /// Ten minutes at one frame a second.
 const FRAMES_MAX: usize = 600;
 
@@ -29,18 +31,6 @@ const STALLED_INTERVALS: u32 = 3;
 pub(crate) struct Change {
     pub(crate) name: &'static str,
     pub(crate) data: Arc<str>,
-}
-
-/// The monitor's own cost and losses.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct SelfMetrics {
-    pub(crate) lateness_seconds: f64,
-    pub(crate) missed_samples: u64,
-    pub(crate) dropped_samples: u64,
-    pub(crate) lost_frames: u64,
-    pub(crate) lost_changes: u64,
-    pub(crate) waiting_notifications: i64,
-    pub(crate) dropped_notifications: i64,
 }
 
 #[derive(Debug)]

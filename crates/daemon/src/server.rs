@@ -3,13 +3,13 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path as UrlPath, Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue,
     ORIGIN, X_CONTENT_TYPE_OPTIONS,
@@ -24,10 +24,9 @@ use include_dir::{Dir, include_dir};
 use lfs_wrapper_alert::store;
 use lfs_wrapper_api::{self as api, route};
 use lfs_wrapper_kernel::expose;
-use lfs_wrapper_model::metric::{Metric, MetricKind, Point, render_prometheus};
+use lfs_wrapper_model::metric::render_prometheus;
 use lfs_wrapper_model::{now_msec, render_local};
-use lfs_wrapper_state::{Database, StateDir};
-use rustix::time::{ClockId, clock_gettime};
+use lfs_wrapper_state::Database;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -38,7 +37,6 @@ use tracing::warn;
 
 use crate::convert;
 use crate::live::{Change, Live};
-use crate::run::MonitorError;
 
 static PAGE: Dir<'_> = include_dir!("$OUT_DIR/dist");
 
@@ -100,11 +98,12 @@ impl OwnSocket {
 impl Server {
     pub(crate) fn new(
         listener: TcpListener,
-        state_dir: &StateDir,
+        runtime: &Path,
+        database: Database,
         live: Arc<Live>,
         stopped: watch::Receiver<bool>,
-    ) -> Result<Self, MonitorError> {
-        let path = state_dir.runtime().join("api.sock");
+    ) -> io::Result<Self> {
+        let path = runtime.join("api.sock");
         let socket = OwnSocket::bind(path.clone()).inspect_err(|error| {
             // A path may be too long for a socket (unix(7)).
             warn!(
@@ -112,15 +111,10 @@ impl Server {
                 path.display()
             );
         });
-        listener
-            .set_nonblocking(true)
-            .map_err(|source| MonitorError::Io {
-                what: "starting the HTTP server".to_owned(),
-                source,
-            })?;
+        listener.set_nonblocking(true)?;
         let shared = Shared {
             live,
-            database: Mutex::new(Database::open_again(state_dir)?),
+            database: Mutex::new(database),
             started_msec: now_msec(),
             listeners: Arc::default(),
         };
@@ -219,7 +213,7 @@ fn router(shared: Shared) -> Router {
         .route("/", get(|| async { asset("index.html") }))
         .route(
             "/{*path}",
-            get(|Path(path): Path<String>| async move { asset(&path) }),
+            get(|UrlPath(path): UrlPath<String>| async move { asset(&path) }),
         )
         .layer(middleware::from_fn(guard))
         .with_state(Arc::new(shared))
@@ -416,68 +410,10 @@ fn asset(path: &str) -> Response {
         .into_response()
 }
 
-static CPU_SECONDS: Metric = Metric {
-    name: "lfs_self_cpu_seconds_total",
-    kind: MetricKind::Counter,
-    help: "CPU time that the monitor used.",
-};
-static LATENESS_SECONDS: Metric = Metric {
-    name: "lfs_self_sample_lateness_seconds",
-    kind: MetricKind::Gauge,
-    help: "How long after its time the newest sample was taken.",
-};
-static MISSED_SAMPLES: Metric = Metric {
-    name: "lfs_self_missed_samples_total",
-    kind: MetricKind::Counter,
-    help: "Intervals that passed without a sample.",
-};
-static DROPPED_SAMPLES: Metric = Metric {
-    name: "lfs_self_dropped_samples_total",
-    kind: MetricKind::Counter,
-    help: "Samples that were taken and could not be used.",
-};
-static LOST_FRAMES: Metric = Metric {
-    name: "lfs_self_history_lost_frames_total",
-    kind: MetricKind::Counter,
-    help: "Frames that could not be written to the history.",
-};
-static LOST_CHANGES: Metric = Metric {
-    name: "lfs_self_alert_lost_changes_total",
-    kind: MetricKind::Counter,
-    help: "Changes of alerts that could not be written down for so long that they were dropped.",
-};
-static WAITING: Metric = Metric {
-    name: "lfs_self_notifications_waiting",
-    kind: MetricKind::Gauge,
-    help: "Alert messages that no channel has taken yet.",
-};
-
-static DROPPED: Metric = Metric {
-    name: "lfs_self_notifications_dropped_total",
-    kind: MetricKind::Counter,
-    help: "Alert messages that were given up: their channel is gone, or too many waited.",
-};
-
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     let (sample, own) = shared.live.sample();
     let mut points = sample.as_ref().map(expose).unwrap_or_default();
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    #[expect(clippy::cast_precision_loss, reason = "2^53 seconds do not pass")]
-    let cpu_seconds = time.tv_sec as f64 + time.tv_nsec as f64 / 1e9;
-    #[expect(clippy::cast_precision_loss, reason = "a metric is a float")]
-    let count = |count: u64| count as f64;
-    points.push(Point::plain(&CPU_SECONDS, cpu_seconds));
-    points.push(Point::plain(&LATENESS_SECONDS, own.lateness_seconds));
-    points.push(Point::plain(&MISSED_SAMPLES, count(own.missed_samples)));
-    points.push(Point::plain(&DROPPED_SAMPLES, count(own.dropped_samples)));
-    points.push(Point::plain(&LOST_FRAMES, count(own.lost_frames)));
-    points.push(Point::plain(&LOST_CHANGES, count(own.lost_changes)));
-    if let Ok(waiting) = u64::try_from(own.waiting_notifications) {
-        points.push(Point::plain(&WAITING, count(waiting)));
-    }
-    if let Ok(dropped) = u64::try_from(own.dropped_notifications) {
-        points.push(Point::plain(&DROPPED, count(dropped)));
-    }
+    points.extend(own.expose());
     let kind = "text/plain; version=0.0.4; charset=utf-8";
     ([(CONTENT_TYPE, kind)], render_prometheus(&points)).into_response()
 }

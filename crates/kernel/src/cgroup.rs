@@ -9,8 +9,7 @@ use lfs_wrapper_model::metric::Metric;
 use rustix::io::Errno;
 
 use crate::field::{metric, parse_keyed, values};
-use crate::frame::{Interval, derive_delta};
-use crate::sample::Sample;
+use crate::interval::{Interval, derive_delta};
 use crate::source::{Source, render_error};
 use crate::text::{lines, parse_u64};
 
@@ -130,18 +129,19 @@ fn read_group(source: &mut Source, group: &Path, folders: &mut Vec<PathBuf>) -> 
 /// Share of the machine's processors that the build used; a build that is new
 /// counts from its beginning.
 pub(crate) fn derive_build_cpu(
-    previous: &Sample,
-    next: &Sample,
+    previous: Option<&BuildGroup>,
+    next: Option<&BuildGroup>,
+    cores: usize,
     interval: Interval,
 ) -> Option<f64> {
-    let used_usec = match (&previous.build, &next.build) {
+    let used_usec = match (previous, next) {
         (None, None) => return Some(0.0),
         (Some(_), None) => return None,
         (None, Some(after)) => after.usage_usec,
         (Some(before), Some(after)) if before.inode != after.inode => None,
         (Some(before), Some(after)) => derive_delta(before.usage_usec, after.usage_usec),
     };
-    let capacity_usec = interval.usec as f64 * next.cpu.cores.len() as f64;
+    let capacity_usec = interval.usec as f64 * cores as f64;
     let used_usec = used_usec?;
     (capacity_usec > 0.0).then(|| (used_usec as f64 / capacity_usec).min(1.0))
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use lfs_wrapper_model::metric::Metric;
 
 use crate::field::{Labels, Row, Values, metric, parse_columns, parse_keyed, values};
-use crate::frame::derive_delta;
+use crate::interval::derive_delta;
 use crate::series::Series;
 use crate::source::Source;
 use crate::text::{lines, parse_u64, words};

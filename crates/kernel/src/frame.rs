@@ -7,6 +7,7 @@ use crate::cgroup::{derive_build_cpu, derive_build_processes};
 use crate::cpu::{CpuFrame, Load, derive_cpu, derive_load};
 use crate::disk::{DiskFrame, derive_disk};
 use crate::filesystem::{FilesystemFrame, derive_filesystems};
+use crate::interval::Interval;
 use crate::memory::{MemoryFrame, derive_memory};
 use crate::network::{NetworkFrame, derive_network};
 use crate::pressure::{PressureFrame, derive_pressure};
@@ -72,15 +73,20 @@ pub fn derive(previous: &Sample, next: &Sample) -> Frame {
         time_msec: next.time_msec,
         interval_usec: interval.usec,
         cpu: derive_cpu(&previous.cpu, &next.cpu),
-        build_cpu_ratio: derive_build_cpu(previous, next, interval),
+        build_cpu_ratio: derive_build_cpu(
+            previous.build.as_ref(),
+            next.build.as_ref(),
+            next.cpu.cores.len(),
+            interval,
+        ),
         build_processes: derive_build_processes(next.build.as_ref()),
         load: derive_load(&next.load),
-        memory: derive_memory(previous, next, interval),
+        memory: derive_memory(&next.memory, &previous.vmstat, &next.vmstat, interval),
         filesystems: derive_filesystems(&next.filesystems),
         disk: derive_disk(&previous.disks, &next.disks, interval),
         network: derive_network(&previous.networks, &next.networks, interval),
         pressure: derive_pressure(&previous.pressure, &next.pressure, interval),
-        processes: derive_processes(next),
+        processes: derive_processes(&next.processes, &next.cpu.counters),
         absent: next.absent.clone(),
     }
 }
@@ -93,33 +99,4 @@ fn is_followed_by(previous: &Sample, next: &Sample) -> bool {
         .zip(boot_time_sec(next))
         .is_some_and(|(before, after)| before.abs_diff(after) > BOOT_TIME_DRIFT_MAX_SEC);
     previous.monotonic_usec < next.monotonic_usec && !rebooted
-}
-
-/// How far a counter came; `None` where either value is missing or it went
-/// backwards, which means that it began anew.
-pub(crate) fn derive_delta(previous: Option<u64>, next: Option<u64>) -> Option<u64> {
-    next?.checked_sub(previous?)
-}
-
-/// The time between two samples.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Interval {
-    /// 0 where there are no rates.
-    pub(crate) usec: u64,
-}
-
-impl Interval {
-    /// How much a counter grows in a second.
-    pub(crate) fn per_second(self, previous: Option<u64>, next: Option<u64>) -> Option<f64> {
-        let delta = derive_delta(previous, next)?;
-        (self.usec > 0).then(|| delta as f64 * 1e6 / self.usec as f64)
-    }
-
-    /// What share of the interval a counter of microseconds grew. Counters are
-    /// not read in the very moment of the clock, so a little more than all
-    /// counts as all.
-    pub(crate) fn share(self, previous: Option<u64>, next: Option<u64>) -> Option<f64> {
-        let delta = derive_delta(previous, next)?;
-        (self.usec > 0).then(|| (delta as f64 / self.usec as f64).min(1.0))
-    }
 }

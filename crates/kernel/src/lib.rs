@@ -15,6 +15,7 @@ mod exposition;
 mod field;
 mod filesystem;
 mod frame;
+mod interval;
 mod memory;
 mod network;
 mod pressure;

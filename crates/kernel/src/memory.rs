@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use crate::field::{metric, parse_keyed, values};
-use crate::frame::{Interval, derive_delta};
-use crate::sample::Sample;
+use crate::interval::{Interval, derive_delta};
 use crate::source::Source;
 
 macro_rules! meminfo {
@@ -107,14 +106,13 @@ pub struct MemoryFrame {
 /// Memory's frame; `None` where the kernel does not say how much there is or
 /// how much of it is available.
 pub(crate) fn derive_memory(
-    previous: &Sample,
-    next: &Sample,
+    memory: &MemorySample,
+    before: &VmstatCounters,
+    after: &VmstatCounters,
     interval: Interval,
 ) -> Option<MemoryFrame> {
-    let memory = &next.memory;
     let total_bytes = memory.total_bytes.filter(|bytes| *bytes > 0)?;
     let available_bytes = memory.available_bytes?;
-    let (before, after) = (&previous.vmstat, &next.vmstat);
     Some(MemoryFrame {
         total_bytes,
         available_bytes,

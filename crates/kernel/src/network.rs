@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::field::{Labels, Row, metric, parse_columns, values};
-use crate::frame::Interval;
+use crate::interval::Interval;
 use crate::series::Series;
 use crate::source::Source;
 use crate::text::{lines, parse_name, words};

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::field::{Values, metric, values};
-use crate::frame::Interval;
+use crate::interval::Interval;
 use crate::source::Source;
 use crate::text::{lines, parse_u64, words};
 

@@ -5,8 +5,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use crate::cpu::StatCounters;
 use crate::field::{metric, values};
-use crate::sample::Sample;
 use crate::source::{Source, render_error};
 use crate::text::{parse_u64, words};
 
@@ -97,12 +97,15 @@ pub struct ProcessFrame {
 }
 
 /// The processes' frame.
-pub(crate) fn derive_processes(next: &Sample) -> Option<ProcessFrame> {
+pub(crate) fn derive_processes(
+    processes: &ProcessSample,
+    stat: &StatCounters,
+) -> Option<ProcessFrame> {
     Some(ProcessFrame {
-        count: next.processes.count?,
-        kernel_threads: next.processes.kernel_threads,
-        running: next.cpu.counters.procs_running,
-        blocked: next.cpu.counters.procs_blocked,
+        count: processes.count?,
+        kernel_threads: processes.kernel_threads,
+        running: stat.procs_running,
+        blocked: stat.procs_blocked,
     })
 }
 

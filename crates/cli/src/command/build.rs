@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use lfs_wrapper_api as api;
-use lfs_wrapper_build::dispatch::{RunState, StepState};
+use lfs_wrapper_build::dispatch::RunState;
 use lfs_wrapper_build::plan::{self, Plan, User};
 use lfs_wrapper_build::record::{self, Options, Run};
 use lfs_wrapper_build::recover;
@@ -18,8 +18,8 @@ use lfs_wrapper_model::now_msec;
 use lfs_wrapper_state::{Database, StateDir};
 use rustix::process::Signal;
 
-use super::plan::find_step;
-use super::{Done, log, status};
+use super::find::{find_run, find_step};
+use super::{Done, step_log};
 use crate::failure::{Failure, Kind};
 use crate::output::{print, print_json, render_run_line, render_steps};
 use crate::progress::Progress;
@@ -58,7 +58,7 @@ pub(crate) enum Build {
         /// The number of the run; all that are under way without it
         run: Option<i64>,
     },
-    Log(log::StepLog),
+    Log(step_log::StepLog),
 }
 
 /// Run a plan, in the foreground
@@ -110,7 +110,7 @@ pub(crate) fn run(session: &Session, command: Build) -> Done {
         Build::Status { run } => show(session, run),
         Build::Resume { run } => resume(session, run),
         Build::Stop { run } => stop(session, run),
-        Build::Log(log) => log::run_step(session, &log),
+        Build::Log(log) => step_log::run(session, &log),
     }
 }
 
@@ -333,7 +333,7 @@ fn print_run(session: &Session, run: &api::Run) -> Result<(), Failure> {
 fn show(session: &Session, run: Option<i64>) -> Done {
     let (state_dir, database) = session.open()?;
     recover::recover(&state_dir, &database)?;
-    let run = status::find_run(&database, run)?;
+    let run = find_run(&database, run)?;
     print_run(session, &convert::run(&run, now_msec()))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -429,29 +429,4 @@ fn wait_for_end(state_dir: &StateDir, database: &Database, run: &Run) -> Result<
         run.id, run.id
     );
     Err(Failure::new(Kind::Bad, message))
-}
-
-/// The newest attempt of a step, in the run given or in the newest that has it.
-pub(crate) fn find_attempt(
-    database: &Database,
-    run: Option<i64>,
-    step: &str,
-) -> Result<record::Attempt, Failure> {
-    const LOOKED_AT: u32 = 100;
-    let fail = |error| Failure::from(database.error(error));
-    let runs = match run {
-        Some(_) => vec![status::find_run(database, run)?],
-        None => record::list_runs(database, LOOKED_AT).map_err(fail)?,
-    };
-    let steps = || runs.iter().flat_map(|run| &run.steps);
-    let found = steps()
-        .filter(|one| one.id == step)
-        .find_map(|step| step.attempt.clone());
-    found.ok_or_else(|| {
-        let ids = steps().filter(|step| step.state != StepState::Pending);
-        let near = lfs_wrapper_model::document::nearest(step, ids.map(|step| step.id.as_str()));
-        let help = near.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
-        let message = format!("looking for the log of step '{step}': it was never begun{help}");
-        Failure::new(Kind::NotFound, message)
-    })
 }

@@ -1,25 +1,16 @@
-use std::fs::File;
-use std::io::{self, Write as _};
 use std::process::ExitCode;
-use std::thread;
-use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use jiff::{Span, Timestamp};
-use lfs_wrapper_build::dispatch::StepState;
 use lfs_wrapper_model::{Severity, TimeMsec, now_msec, render_rfc3339};
 use lfs_wrapper_state::audit::{self, Filter, Record, Verdict};
 use serde::Serialize;
 
 use super::Done;
-use super::build::find_attempt;
 use crate::failure::{Failure, Kind};
 use crate::output::{print, print_json};
 use crate::session::Session;
 use crate::terminal::render_table;
-
-/// How often a followed log is looked at.
-const FOLLOW_PAUSE: Duration = Duration::from_millis(100);
 
 /// Show or verify the audit log: who changed what, when, with which outcome
 #[derive(Debug, Args)]
@@ -42,20 +33,6 @@ pub(crate) struct Log {
 enum LogCommand {
     /// Check the whole hash chain
     Verify,
-}
-
-/// Show the log of a step
-#[derive(Debug, Args)]
-#[command(after_help = "Example:  lfs-wrapper build log 01-m4 -f")]
-pub(crate) struct StepLog {
-    /// The id of the step
-    step: String,
-    /// The number of the run; the newest that has the step without it
-    #[arg(long, value_name = "RUN")]
-    run: Option<i64>,
-    /// Go on until the step has ended
-    #[arg(short, long)]
-    follow: bool,
 }
 
 #[derive(Serialize)]
@@ -161,32 +138,4 @@ fn parse_since(text: &str) -> Result<TimeMsec, String> {
     #[expect(clippy::cast_possible_truncation, reason = "a span of jiff's fits")]
     let span_msec = span as i64;
     Ok(now_msec() - span_msec)
-}
-
-pub(crate) fn run_step(session: &Session, log: &StepLog) -> Done {
-    let (_, database) = session.open()?;
-    let attempt = find_attempt(&database, log.run, &log.step)?;
-    let what = || format!("reading the log {}", attempt.log.display());
-    let mut file = File::open(&attempt.log).map_err(|error| Failure::io(what(), &error))?;
-    loop {
-        // Asked before the log is read, so that its end is read too.
-        let attempt = find_attempt(&database, log.run, &log.step)?;
-        let running = attempt.state == StepState::Running;
-        if !copy(&mut file).map_err(|error| Failure::io(what(), &error))? {
-            return Ok(ExitCode::SUCCESS);
-        }
-        if !log.follow || !running {
-            return Ok(ExitCode::SUCCESS);
-        }
-        thread::sleep(FOLLOW_PAUSE);
-    }
-}
-
-/// Copies what is there to standard output; `false` when nobody reads it.
-fn copy(file: &mut File) -> io::Result<bool> {
-    let mut out = io::stdout().lock();
-    match io::copy(file, &mut out).and_then(|_| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        other => other.map(|()| true),
-    }
 }

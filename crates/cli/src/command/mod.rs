@@ -1,23 +1,43 @@
 //! One file a command: its arguments, whose comments are its help, and what it
 //! does.
 
-pub(crate) mod alert;
-pub(crate) mod build;
-pub(crate) mod log;
-pub(crate) mod metrics;
-pub(crate) mod plan;
-pub(crate) mod quickstart;
-pub(crate) mod run;
-pub(crate) mod status;
-pub(crate) mod up;
+mod alert;
+mod build;
+mod find;
+mod log;
+mod metrics;
+mod plan;
+mod quickstart;
+mod run;
+mod status;
+mod step_log;
+mod up;
 
 use std::process::ExitCode;
 
-use crate::arguments::Command;
+use clap::Subcommand;
+
 use crate::failure::Failure;
 use crate::session::Session;
 
 type Done = Result<ExitCode, Failure>;
+
+/// What can be asked for.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Quickstart(quickstart::Quickstart),
+    Up(up::Up),
+    Status(status::Status),
+    #[command(subcommand)]
+    Plan(plan::Plan),
+    #[command(subcommand)]
+    Build(build::Build),
+    Run(run::Run),
+    #[command(subcommand)]
+    Alert(alert::Alert),
+    Metrics(metrics::Metrics),
+    Log(log::Log),
+}
 
 pub(crate) fn run(session: &Session, command: Command) -> Done {
     match command {

@@ -6,7 +6,8 @@ use clap::{Subcommand, ValueEnum};
 use lfs_wrapper_build::plan::{self, Plan as BuildPlan, Step};
 
 use super::Done;
-use crate::failure::{Failure, Kind};
+use super::find::find_step;
+use crate::failure::Failure;
 use crate::output::{print, print_json};
 use crate::session::Session;
 use crate::terminal::render_table;
@@ -96,20 +97,6 @@ pub(crate) fn run(session: &Session, command: &Plan) -> Done {
         Plan::Graph { plan, format } => graph(&plan::read(plan)?, *format)?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The step with this id; the error names the nearest.
-pub(crate) fn find_step<'a>(plan: &'a BuildPlan, id: &str) -> Result<&'a Step, Failure> {
-    plan.steps.iter().find(|step| step.id == id).ok_or_else(|| {
-        let ids = plan.steps.iter().map(|step| step.id.as_str());
-        let near = lfs_wrapper_model::document::nearest(id, ids);
-        let help = near.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
-        let message = format!(
-            "looking for step '{id}' in plan '{}': there is none{help}",
-            plan.name
-        );
-        Failure::new(Kind::NotFound, message)
-    })
 }
 
 fn show(session: &Session, plan: &BuildPlan) -> Result<(), Failure> {

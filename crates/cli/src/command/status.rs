@@ -11,6 +11,7 @@ use lfs_wrapper_model::now_msec;
 use lfs_wrapper_state::{Database, StateDir};
 
 use super::Done;
+use super::find::find_run;
 use crate::failure::{Failure, Kind};
 use crate::output::{print, print_json, render_run_line, render_steps};
 use crate::session::Session;
@@ -89,23 +90,6 @@ fn read(
         }
     }
     Ok(runs)
-}
-
-/// The run with this number, or the newest.
-pub(crate) fn find_run(database: &Database, run: Option<i64>) -> Result<record::Run, Failure> {
-    let fail = |error| Failure::from(database.error(error));
-    let (found, what) = match run {
-        Some(run) => (
-            record::read_run(database, run).map_err(fail)?,
-            format!("looking for run {run}: there is none; see 'lfs-wrapper status'"),
-        ),
-        None => (
-            record::list_runs(database, 1).map_err(fail)?.pop(),
-            "looking for a run: there is none yet; start one with 'build start' or 'quickstart'"
-                .to_owned(),
-        ),
-    };
-    found.ok_or_else(|| Failure::new(Kind::NotFound, what))
 }
 
 fn render(session: &Session, runs: &[api::Run]) -> String {

@@ -1,0 +1,23 @@
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use lfs_wrapper_alert::channel::Channel;
+use lfs_wrapper_alert::engine::Rule;
+use lfs_wrapper_state::StateDir;
+
+/// How to monitor.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where everything is kept.
+    pub state_dir: StateDir,
+    /// Where HTTP is served.
+    pub listen: SocketAddr,
+    /// Time between two samples.
+    pub interval: Duration,
+    /// Cap of the history.
+    pub history_bytes_max: u64,
+    /// What is looked for.
+    pub rules: Vec<Rule>,
+    /// Where alerts go.
+    pub channels: Vec<Channel>,
+}

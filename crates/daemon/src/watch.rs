@@ -1,0 +1,319 @@
+//! The thread that owns the monitor's state: it feeds the heart and carries out
+//! what follows.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use lfs_wrapper_alert::engine::Kind;
+use lfs_wrapper_alert::store;
+use lfs_wrapper_build::dispatch::StepState;
+use lfs_wrapper_build::{record, recover};
+use lfs_wrapper_history::{self as history, History};
+use lfs_wrapper_kernel::{Frame, Sample, expose};
+use lfs_wrapper_model::now_msec;
+use lfs_wrapper_state::{Database, DatabaseError, StateDir, is_full};
+use tracing::warn;
+
+use crate::convert;
+use crate::heart::{Effect, Event, Heart, Told};
+use crate::live::{ALERTS_MAX, Live, RUNS_MAX};
+use crate::sampler::{BuildCgroup, Sampled};
+use crate::self_metrics::SelfMetrics;
+use crate::settings::Settings;
+
+/// Effects that may wait for the state database before the oldest are dropped
+/// and counted.
+const UNWRITTEN_MAX: usize = 10_000;
+
+/// How often the loop looks whether a build wrote something.
+const POLL: Duration = Duration::from_millis(250);
+
+/// How often it is looked for builds whose supervisor died, in polls.
+const RECOVER_POLLS: u32 = 20;
+
+/// The one owner of the monitor's state.
+pub(crate) struct Loop {
+    state_dir: StateDir,
+    database: Database,
+    history: History,
+    heart: Heart,
+    live: Arc<Live>,
+    channels: Vec<String>,
+    wake: mpsc::Sender<()>,
+    own: SelfMetrics,
+    dropped: Arc<AtomicU64>,
+    pub(crate) build_cgroup: Arc<BuildCgroup>,
+    /// No step runs that has no control group.
+    build_known: bool,
+    running: bool,
+    data_version: Option<i64>,
+    /// Effects that the state database has not taken yet.
+    unwritten: Vec<Effect>,
+    series: Arc<[String]>,
+}
+
+impl Loop {
+    pub(crate) fn new(
+        settings: &Settings,
+        history: History,
+        live: Arc<Live>,
+        wake: mpsc::Sender<()>,
+        dropped: Arc<AtomicU64>,
+    ) -> Result<Self, DatabaseError> {
+        let database = Database::open_again(&settings.state_dir)?;
+        let fail = |error| database.error(error);
+        let memories = store::read_memories(database.connection()).map_err(fail)?;
+        let alerts = store::list_alerts(&database, false, ALERTS_MAX).map_err(fail)?;
+        live.set_alerts(alerts.into_iter().map(convert::alert).collect());
+        Ok(Self {
+            state_dir: settings.state_dir.clone(),
+            database,
+            history,
+            heart: Heart::new(settings.rules.clone(), memories, settings.interval),
+            live,
+            channels: settings
+                .channels
+                .iter()
+                .map(|channel| channel.name().to_owned())
+                .collect(),
+            wake,
+            own: SelfMetrics::default(),
+            dropped,
+            build_cgroup: Arc::default(),
+            build_known: true,
+            running: false,
+            data_version: None,
+            unwritten: Vec::new(),
+            series: Arc::default(),
+        })
+    }
+
+    /// Until the sampler has ended.
+    pub(crate) fn run(mut self, inputs: &Receiver<Sampled>) {
+        let mut polls = 0;
+        loop {
+            if polls % RECOVER_POLLS == 0
+                && let Err(error) = recover::recover(&self.state_dir, &self.database)
+            {
+                warn!("{error}");
+            }
+            if let Err(error) = self.look_at_builds() {
+                warn!("{}", self.database.error(error));
+            }
+            match inputs.recv_timeout(POLL) {
+                Ok(sampled) => self.take(sampled),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            polls += 1;
+        }
+        // What happened while the last sample was waited for.
+        if let Err(error) = self.look_at_builds() {
+            warn!("{}", self.database.error(error));
+        }
+        if let Err(error) = self.history.flush() {
+            warn!("{error}");
+        }
+    }
+
+    fn take(&mut self, sampled: Sampled) {
+        self.own.lateness_seconds = sampled.lateness.as_secs_f64();
+        self.own.missed_samples += sampled.missed;
+        self.own.dropped_samples = self.dropped.load(Ordering::Relaxed);
+        self.own.lost_frames = self.history.lost_frames();
+        self.own.dropped_notifications = known(store::count_dropped(&self.database));
+        self.own.waiting_notifications = known(store::count_waiting(&self.database));
+        let effects = self.heart.step(Event::Sampled {
+            sample: sampled.sample,
+            build_known: self.build_known,
+        });
+        self.apply(effects);
+        // Time left and CPU used so far change without anything being written.
+        if self.running {
+            self.data_version = None;
+        }
+    }
+
+    fn look_at_builds(&mut self) -> rusqlite::Result<()> {
+        let version = Some(self.database.data_version()?);
+        if version == self.data_version {
+            return Ok(());
+        }
+        let runs = record::list_runs(&self.database, RUNS_MAX)?;
+        let steps = runs.iter().flat_map(|run| &run.steps);
+        let running: Vec<_> = steps
+            .filter(|step| step.state == StepState::Running)
+            .filter_map(|step| step.attempt.as_ref())
+            .collect();
+        let cgroups = || {
+            running
+                .iter()
+                .filter_map(|attempt| attempt.cgroup.as_deref())
+        };
+        self.running = !running.is_empty();
+        self.build_known = cgroups().count() == running.len();
+        self.build_cgroup.set(cgroups().find_map(Path::parent));
+        let now = now_msec();
+        let shown = runs.iter().map(|run| convert::run(run, now)).collect();
+        self.live.publish_runs(shown);
+        for ended in record::list_unnoticed(&self.database)? {
+            // Should this fail, it is found again the next time.
+            let effects = self.heart.step(Event::AttemptEnded(Box::new(ended)));
+            let alerts = self.write(&effects)?;
+            self.tell(alerts);
+        }
+        self.data_version = version;
+        Ok(())
+    }
+
+    fn apply(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Publish { sample, frame } => self.publish(*sample, &frame),
+                other => self.unwritten.push(other),
+            }
+        }
+        if self.unwritten.is_empty() {
+            return;
+        }
+        let mut result = self.write(&self.unwritten);
+        if result.as_ref().is_err_and(is_full) && self.database.release_reserve() {
+            result = self.write(&self.unwritten);
+        }
+        match result {
+            Ok(alerts) => {
+                self.unwritten.clear();
+                self.tell(alerts);
+            }
+            // What the engine remembers has changed already: what came of it
+            // is tried again with every sample until it is written.
+            Err(error) => {
+                warn!("{}", self.database.error(error));
+                let surplus = self.unwritten.len().saturating_sub(UNWRITTEN_MAX);
+                self.own.lost_changes += surplus as u64;
+                self.unwritten.drain(..surplus);
+            }
+        }
+    }
+
+    fn tell(&self, alerts: Vec<store::Alert>) {
+        for alert in alerts {
+            self.live.publish_alert(convert::alert(alert));
+            // The outbox thread ends only after this one.
+            let _ = self.wake.send(());
+        }
+    }
+
+    fn publish(&mut self, sample: Sample, frame: &Frame) {
+        let points = expose(&sample);
+        let series: Vec<String> = points
+            .iter()
+            .map(lfs_wrapper_model::metric::Point::series)
+            .collect();
+        if *self.series != *series {
+            self.series = series.into();
+        }
+        let kept = self.history.append(history::Frame {
+            time_msec: sample.time_msec,
+            monotonic_usec: sample.monotonic_usec,
+            series: Arc::clone(&self.series),
+            samples: points.iter().map(|point| point.value).collect(),
+        });
+        if let Err(error) = kept {
+            warn!("{error}");
+        }
+        self.live.publish_frame(sample, frame, self.own);
+    }
+
+    /// All of it, or nothing.
+    fn write(&self, effects: &[Effect]) -> rusqlite::Result<Vec<store::Alert>> {
+        let transaction = self.database.begin()?;
+        let mut alerts = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Publish { .. } => {}
+                Effect::Notice { attempt } => record::set_noticed(&transaction, *attempt)?,
+                Effect::Remember {
+                    rule,
+                    labels,
+                    memory,
+                } => store::write_memory(&transaction, rule, labels, memory)?,
+                Effect::Tell(told) => {
+                    let is_live = store::is_live(&transaction, told.rule, &told.labels)?;
+                    if let Some(kind) = settle(told, is_live) {
+                        let change = told.to_change(kind);
+                        alerts.push(store::write_change(&transaction, &change, &self.channels)?);
+                    }
+                }
+            }
+        }
+        transaction.commit()?;
+        Ok(alerts)
+    }
+}
+
+/// A count, if the database says it.
+fn known(count: rusqlite::Result<i64>) -> Option<u64> {
+    u64::try_from(count.ok()?).ok()
+}
+
+/// What a change really is, given whether its alert is there: nothing ends
+/// that did not begin, and what is raised again is repeated.
+fn settle(told: &Told, is_live: bool) -> Option<Kind> {
+    match (told.kind, is_live) {
+        (Kind::Resolved, false) => None,
+        (Kind::Raised, true) => Some(Kind::Repeated),
+        (kind, _) => Some(kind),
+    }
+}
+
+impl Told {
+    fn to_change(&self, kind: Kind) -> store::Change<'_> {
+        store::Change {
+            rule: self.rule,
+            labels: &self.labels,
+            kind,
+            severity: self.severity,
+            value: self.value,
+            threshold: self.threshold,
+            message: &self.message,
+            runbook: self.runbook,
+            time_msec: self.time_msec,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lfs_wrapper_model::Severity;
+
+    use super::*;
+
+    #[test]
+    fn nothing_ends_that_did_not_begin_and_what_comes_again_is_repeated() {
+        let told = |kind| Told {
+            rule: "build-failed",
+            labels: store::Labels::new(),
+            kind,
+            severity: Severity::Error,
+            value: None,
+            threshold: None,
+            message: String::new(),
+            runbook: "",
+            time_msec: 0,
+        };
+        let table = [
+            (Kind::Raised, false, Some(Kind::Raised)),
+            (Kind::Raised, true, Some(Kind::Repeated)),
+            (Kind::Resolved, false, None),
+            (Kind::Resolved, true, Some(Kind::Resolved)),
+            (Kind::Escalated, true, Some(Kind::Escalated)),
+        ];
+        for (kind, is_live, expected) in table {
+            assert_eq!(settle(&told(kind), is_live), expected, "{kind:?} {is_live}");
+        }
+    }
+}
