@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use lfs_wrapper_model::now_msec;
-use lfs_wrapper_state::{Database, DatabaseError, StateDir};
+use lfs_wrapper_state::{Database, DatabaseError, StateDir, is_full};
 use rustix::process::Signal;
 
 use crate::attempt::{end_leftovers, render_mark};
@@ -26,21 +26,37 @@ const KEEPER_PAUSE: Duration = Duration::from_millis(10);
 pub fn recover(state_dir: &StateDir, database: &Database) -> Result<Vec<i64>, DatabaseError> {
     let fail = |error| database.error(error);
     let mut lost = Vec::new();
+    let Some(current) = Identity::current() else {
+        return Ok(lost);
+    };
     for run in record::list_supervised(database).map_err(fail)? {
-        let dead = run
-            .supervisor
-            .as_ref()
-            .filter(|identity| !identity.is_alive());
-        let (Some(dead), Some(current)) = (dead, Identity::current()) else {
+        let Some(supervisor) = &run.supervisor else {
             continue;
         };
-        // Several may look at once; one cleans up.
-        if record::claim_run(database, run.id, dead, &current).map_err(fail)? {
-            lose(state_dir, database, &run).map_err(fail)?;
+        // A clean-up of this process' own that failed is tried again; of
+        // several that look at once, one cleans up.
+        let own = *supervisor == current && run.state == RunState::Lost;
+        let claimed = own
+            || (!supervisor.is_alive()
+                && record::claim_run(database, run.id, supervisor, &current).map_err(fail)?);
+        if claimed {
+            lose_even_on_a_full_disk(state_dir, database, &run).map_err(fail)?;
             lost.push(run.id);
         }
     }
     Ok(lost)
+}
+
+fn lose_even_on_a_full_disk(
+    state_dir: &StateDir,
+    database: &Database,
+    run: &Run,
+) -> rusqlite::Result<()> {
+    let result = lose(state_dir, database, run);
+    if result.as_ref().is_err_and(is_full) && database.release_reserve() {
+        return lose(state_dir, database, run);
+    }
+    result
 }
 
 fn lose(state_dir: &StateDir, database: &Database, run: &Run) -> rusqlite::Result<()> {

@@ -17,24 +17,29 @@ pub fn write(folder: &Path, run: i64, view: &StepView<'_>, now_msec: TimeMsec) -
     };
     fs::create_dir_all(folder)?;
     let path = path(folder, &view.step.id);
-    if read_run(&path).is_some_and(|other| other > run) {
-        // Of two runs with a step of this id, the newer one is shown.
+    let started = view
+        .step
+        .attempt
+        .as_ref()
+        .map(|attempt| attempt.started_msec);
+    if read_started(&path) > started.map(render_rfc3339) {
+        // Of two attempts at a step of this id, the newer one is shown.
         return Ok(());
     }
     // Each writer its own, or two would mix.
-    let name = format!(".{}.{}.new", view.step.id, std::process::id());
+    let name = format!(".{}.{run}.{}.new", view.step.id, std::process::id());
     let new = folder.join(name);
     fs::write(&new, text)?;
     fs::rename(new, path)
 }
 
-/// The run that a status file is about.
-fn read_run(path: &Path) -> Option<i64> {
+/// When the attempt began that a status file is about; such times sort as text.
+fn read_started(path: &Path) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
-    text.lines()
-        .find_map(|line| line.strip_prefix("run="))?
-        .parse()
-        .ok()
+    let started = text
+        .lines()
+        .find_map(|line| line.strip_prefix("started="))?;
+    Some(started.to_owned())
 }
 
 /// Where the status file of a step lies.

@@ -2,6 +2,7 @@
 //! from them, and writes everything down before it acts on it.
 
 use std::collections::VecDeque;
+use std::fs;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
@@ -22,6 +23,9 @@ use crate::{recover, status_file};
 
 /// How often status files are written anew and the observer is shown the run.
 const TICK: Duration = Duration::from_secs(1);
+
+/// Changes are shown no more often: reading a whole run back takes its time.
+const SHOW_PAUSE: Duration = Duration::from_millis(200);
 
 /// How often and how long apart a run is tried to be taken up that somebody
 /// cleans up.
@@ -78,8 +82,8 @@ pub enum SuperviseError {
     },
     /// Somebody works on it.
     #[error(
-        "resuming run {run}: process {pid} works on it already; \
-         end it first with 'build stop {run}'"
+        "resuming run {run}: process {pid} works on it already, or cleans up after it; \
+         wait, or end it first with 'build stop {run}'"
     )]
     Busy {
         /// The number.
@@ -136,14 +140,20 @@ impl<'a> Supervisor<'a> {
         options: &record::Options,
     ) -> Result<Self, SuperviseError> {
         let supervisor = Identity::current().ok_or(SuperviseError::NoProc)?;
-        let run = record::begin_run(database, &plan, options, &supervisor)
-            .and_then(|run| record::read_run(database, run))
-            .map_err(|error| database.error(error))?
-            .ok_or(SuperviseError::NoRun { run: 0 })?;
+        let run = record::begin_run(
+            database,
+            &plan,
+            options,
+            &supervisor,
+            last_logged(state_dir),
+        )
+        .and_then(|run| record::read_run(database, run))
+        .map_err(|error| database.error(error))?
+        .ok_or(SuperviseError::NoRun { run: 0 })?;
         Ok(Self::new(state_dir, database, plan, run))
     }
 
-    /// A run that has ended before it was completed, or the newest such run.
+    /// A run that has ended before it was completed.
     pub fn resume(
         state_dir: &'a StateDir,
         database: &'a Database,
@@ -219,13 +229,20 @@ impl<'a> Supervisor<'a> {
             ));
         }
         let mut finished = self.react(Event::Begin);
-        let mut tick = Instant::now() + TICK;
+        self.show(observe);
+        let (mut shown, mut changed) = (Instant::now(), false);
         while finished.is_none() {
-            self.show(observe);
-            let left = tick.saturating_duration_since(Instant::now());
+            let due = shown + if changed { SHOW_PAUSE } else { TICK };
+            let left = due.saturating_duration_since(Instant::now());
             match self.inputs.recv_timeout(left) {
-                Ok(input) => finished = self.take(input),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => tick += TICK,
+                Ok(input) => {
+                    finished = self.take(input);
+                    changed = true;
+                }
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    self.show(observe);
+                    (shown, changed) = (Instant::now(), false);
+                }
             }
         }
         let state = finished.unwrap_or(RunState::Failed);
@@ -432,6 +449,20 @@ impl<'a> Supervisor<'a> {
             }
         }
     }
+}
+
+/// The highest run that has logs: a database that was begun anew must not give
+/// its number again, or the logs would be written over.
+fn last_logged(state_dir: &StateDir) -> i64 {
+    let entries = fs::read_dir(state_dir.logs())
+        .into_iter()
+        .flatten()
+        .flatten();
+    let number = |name: &str| name.strip_prefix("run-")?.parse().ok();
+    entries
+        .filter_map(|entry| number(entry.file_name().to_str()?))
+        .max()
+        .unwrap_or(0)
 }
 
 fn input_of(step: usize, heard: Heard) -> Input {

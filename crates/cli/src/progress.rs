@@ -12,6 +12,10 @@ use crate::output::render_run_line;
 use crate::session::Session;
 use crate::terminal::{Style, render_seconds, say};
 
+/// Of a terminal that does not say how wide it is, and of one that says less.
+const COLUMNS: usize = 80;
+const COLUMNS_MIN: usize = 20;
+
 /// Cells of the bar.
 const BAR_CELLS: usize = 24;
 
@@ -108,10 +112,17 @@ impl Progress {
             ));
         }
         if run.state == "RUNNING" {
-            let line = render_run_line(self.style, run);
+            // Without colours: it is cut to the terminal's width.
+            let line = render_run_line(Style::new(false), run);
             lines.push(format!("  {} {line}", render_bar(run.percent)));
         }
         self.drawn_lines = lines.len();
+        let columns = rustix::termios::tcgetwinsize(io::stderr())
+            .map_or(COLUMNS, |size| usize::from(size.ws_col).max(COLUMNS_MIN));
+        for line in &mut lines {
+            // A line that wraps could not be erased.
+            *line = line.chars().take(columns - 1).collect();
+        }
         let mut text = lines.join("\n");
         if !lines.is_empty() {
             text.push('\n');

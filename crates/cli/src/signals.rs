@@ -33,15 +33,13 @@ pub(crate) fn catch() -> Result<Receiver<()>, Failure> {
     Ok(receiver)
 }
 
-/// Each signal asks the run to end.
-pub(crate) fn stop_with(handle: StopHandle) -> Result<(), Failure> {
-    let signals = catch()?;
+/// Each signal asks the run to end, also one that came before.
+pub(crate) fn stop_with(signals: Receiver<()>, handle: StopHandle) {
     thread::spawn(move || {
         while signals.recv().is_ok() {
             handle.stop();
         }
     });
-    Ok(())
 }
 
 /// The mask of ignored signals (proc_pid_status(5)).

@@ -20,7 +20,7 @@ pub(crate) const RUNS_MAX: u32 = 10;
 pub(crate) const ALERTS_MAX: u32 = 50;
 
 /// Changes that a slow listener may be behind before it loses some.
-const BACKLOG_MAX: usize = 256;
+const BACKLOG_MAX: usize = 64;
 
 /// Without a sample for so long, and so many intervals, something has stopped.
 const STALLED_AFTER: Duration = Duration::from_secs(10);
@@ -43,6 +43,7 @@ struct Newest {
     own: SelfMetrics,
     /// When the newest sample came, or the monitor began.
     seen: Instant,
+    trouble: Option<&'static str>,
 }
 
 /// Shared between the loop, which writes, and the server, which reads.
@@ -67,6 +68,7 @@ impl Live {
                 alerts: Vec::new(),
                 own: SelfMetrics::default(),
                 seen: Instant::now(),
+                trouble: None,
             }),
             changes: broadcast::channel(BACKLOG_MAX).0,
         }
@@ -77,6 +79,8 @@ impl Live {
         self.newest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Called with the lock held, so that a snapshot and the changes after it
+    /// miss nothing.
     fn tell(&self, name: &'static str, data: &impl Serialize) {
         // Nobody may be listening; then nothing is rendered.
         if self.changes.receiver_count() == 0 {
@@ -97,8 +101,8 @@ impl Live {
 
     pub(crate) fn publish_frame(&self, sample: Sample, frame: &Frame, own: SelfMetrics) {
         let shown = crate::convert::frame(frame);
-        self.tell("frame", &shown);
         let mut newest = self.newest();
+        self.tell("frame", &shown);
         newest.sample = Some(sample);
         newest.metrics = Some(crate::convert::current_metrics(frame));
         newest.own = own;
@@ -111,16 +115,15 @@ impl Live {
 
     /// Tells of those that differ from before.
     pub(crate) fn publish_runs(&self, runs: Vec<api::Run>) {
-        let before = std::mem::take(&mut self.newest().runs);
-        for run in runs.iter().rev().filter(|run| !before.contains(run)) {
-            self.tell("run", run);
-        }
-        self.newest().runs = runs;
+        let mut newest = self.newest();
+        let changed = runs.iter().rev().filter(|run| !newest.runs.contains(run));
+        changed.for_each(|run| self.tell("run", run));
+        newest.runs = runs;
     }
 
     pub(crate) fn publish_alert(&self, alert: api::Alert) {
-        self.tell("alert", &alert);
         let mut newest = self.newest();
+        self.tell("alert", &alert);
         newest.alerts.retain(|other| other.id != alert.id);
         newest.alerts.insert(0, alert);
         newest.alerts.truncate(ALERTS_MAX as usize);
@@ -132,8 +135,8 @@ impl Live {
 
     /// The snapshot, and every change after it.
     pub(crate) fn listen(&self) -> (Change, Receiver<Change>) {
-        let receiver = self.changes.subscribe();
         let newest = self.newest();
+        let receiver = self.changes.subscribe();
         let snapshot = api::Snapshot {
             version: env!("CARGO_PKG_VERSION"),
             host: self.host.clone(),
@@ -164,10 +167,20 @@ impl Live {
         (newest.sample.clone(), newest.own)
     }
 
-    /// How long ago the newest sample came, if that is longer than it may be.
-    pub(crate) fn stalled(&self) -> Option<Duration> {
-        let age = self.newest().seen.elapsed();
-        (age > STALLED_AFTER + STALLED_INTERVALS * self.interval).then_some(age)
+    /// Something that only a new start mends.
+    pub(crate) fn set_trouble(&self, trouble: &'static str) {
+        self.newest().trouble = Some(trouble);
+    }
+
+    /// Why the monitor is not well.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        let newest = self.newest();
+        if let Some(trouble) = newest.trouble {
+            return Some(trouble.to_owned());
+        }
+        let age = newest.seen.elapsed();
+        let stalled = age > STALLED_AFTER + STALLED_INTERVALS * self.interval;
+        stalled.then(|| format!("no sample for {} s", age.as_secs()))
     }
 
     pub(crate) fn hostname(&self) -> &str {

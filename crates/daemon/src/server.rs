@@ -31,6 +31,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tracing::warn;
@@ -45,6 +46,9 @@ const LISTENERS_MAX: usize = 64;
 
 /// So that a listener and what is between notice when the other is gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// How long a listener may take to take one event.
+const SEND_MAX: Duration = Duration::from_secs(20);
 
 /// The alerts that `/api/resources` holds.
 const LEGACY_ALERTS: u32 = 100;
@@ -282,12 +286,9 @@ impl IntoResponse for Failure {
 }
 
 async fn healthz(State(shared): State<Arc<Shared>>) -> Response {
-    match shared.live.stalled() {
+    match shared.live.trouble() {
         None => "ok\n".into_response(),
-        Some(age) => {
-            let why = format!("no sample for {} s\n", age.as_secs());
-            (StatusCode::SERVICE_UNAVAILABLE, why).into_response()
-        }
+        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
     }
 }
 
@@ -364,7 +365,8 @@ fn stream(
         let mut next = snapshot;
         loop {
             let event = Event::default().event(next.name).data(&*next.data);
-            if sender.send(Ok(event)).await.is_err() {
+            // One that does not read makes way for others.
+            if !matches!(timeout(SEND_MAX, sender.send(Ok(event))).await, Ok(Ok(()))) {
                 return;
             }
             next = tokio::select! {

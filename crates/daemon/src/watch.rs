@@ -24,6 +24,9 @@ use crate::sampler::{BuildCgroup, Sampled};
 use crate::self_metrics::SelfMetrics;
 use crate::settings::Settings;
 
+const MOVED: &str = "the state database was found damaged by another command and moved aside; \
+    start the monitor again to go on with the new one";
+
 /// Effects that may wait for the state database before the oldest are dropped
 /// and counted.
 const UNWRITTEN_MAX: usize = 10_000;
@@ -95,10 +98,8 @@ impl Loop {
     pub(crate) fn run(mut self, inputs: &Receiver<Sampled>) {
         let mut polls = 0;
         loop {
-            if polls % RECOVER_POLLS == 0
-                && let Err(error) = recover::recover(&self.state_dir, &self.database)
-            {
-                warn!("{error}");
+            if polls % RECOVER_POLLS == 0 {
+                self.look_for_the_dead();
             }
             if let Err(error) = self.look_at_builds() {
                 warn!("{}", self.database.error(error));
@@ -116,6 +117,19 @@ impl Loop {
         }
         if let Err(error) = self.history.flush() {
             warn!("{error}");
+        }
+    }
+
+    fn look_for_the_dead(&mut self) {
+        if !self.database.is_in_place() {
+            warn!("{MOVED}");
+            self.live.set_trouble(MOVED);
+        }
+        match recover::recover(&self.state_dir, &self.database) {
+            Ok(lost) if lost.is_empty() => {}
+            // One's own writes are no change to the database's own eyes.
+            Ok(_) => self.data_version = None,
+            Err(error) => warn!("{error}"),
         }
     }
 
@@ -162,7 +176,7 @@ impl Loop {
         for ended in record::list_unnoticed(&self.database)? {
             // Should this fail, it is found again the next time.
             let effects = self.heart.step(Event::AttemptEnded(Box::new(ended)));
-            let alerts = self.write(&effects)?;
+            let alerts = self.write_even_on_a_full_disk(&effects)?;
             self.tell(alerts);
         }
         self.data_version = version;
@@ -179,11 +193,7 @@ impl Loop {
         if self.unwritten.is_empty() {
             return;
         }
-        let mut result = self.write(&self.unwritten);
-        if result.as_ref().is_err_and(is_full) && self.database.release_reserve() {
-            result = self.write(&self.unwritten);
-        }
-        match result {
+        match self.write_even_on_a_full_disk(&self.unwritten) {
             Ok(alerts) => {
                 self.unwritten.clear();
                 self.tell(alerts);
@@ -226,6 +236,14 @@ impl Loop {
             warn!("{error}");
         }
         self.live.publish_frame(sample, frame, self.own);
+    }
+
+    fn write_even_on_a_full_disk(&self, effects: &[Effect]) -> rusqlite::Result<Vec<store::Alert>> {
+        let result = self.write(effects);
+        if result.as_ref().is_err_and(is_full) && self.database.release_reserve() {
+            return self.write(effects);
+        }
+        result
     }
 
     /// All of it, or nothing.

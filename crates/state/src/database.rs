@@ -1,4 +1,6 @@
+use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -22,6 +24,7 @@ const VERSION: u32 = MIGRATIONS.len() as u32;
 pub struct Database {
     connection: Connection,
     folder: PathBuf,
+    inode: u64,
 }
 
 /// Why the state database cannot be used.
@@ -104,9 +107,11 @@ impl Database {
     }
 
     fn of(connection: Connection, state_dir: &StateDir) -> Self {
+        let path = state_dir.root().join(FILE_NAME);
         Self {
             connection,
             folder: state_dir.root().to_owned(),
+            inode: fs::metadata(path).map_or(0, |data| data.ino()),
         }
     }
 
@@ -165,6 +170,12 @@ impl Database {
     /// room on the disk reserves it anew.
     pub fn release_reserve(&self) -> bool {
         reserve::release(&self.folder)
+    }
+
+    /// Whether the file that is open is still the one in its place: another
+    /// process may have found it damaged and moved it aside.
+    pub fn is_in_place(&self) -> bool {
+        fs::metadata(self.path()).is_ok_and(|data| data.ino() == self.inode)
     }
 
     /// The database file.

@@ -15,7 +15,10 @@ const NAME: &str = "reserve";
 /// there is none, and that is no error: there is only nothing to fall back to.
 pub(crate) fn hold(folder: &Path) {
     let path = folder.join(NAME);
-    if path.exists() {
+    if path
+        .metadata()
+        .is_ok_and(|data| data.len() == RESERVE_BYTES)
+    {
         return;
     }
     let held = File::create(&path).and_then(|file| {

@@ -28,10 +28,11 @@ pub fn read_run(database: &Database, run: i64) -> Result<Option<Run>> {
     found.map(|run| with_steps(connection, run)).transpose()
 }
 
-/// The newest runs, newest first.
+/// The runs that somebody works on, then the others, each newest first.
 pub fn list_runs(database: &Database, count: u32) -> Result<Vec<Run>> {
     let connection = database.connection();
-    let sql = format!("SELECT {RUN_COLUMNS} FROM run ORDER BY id DESC LIMIT ?1");
+    let sql =
+        format!("SELECT {RUN_COLUMNS} FROM run ORDER BY supervisor IS NULL, id DESC LIMIT ?1");
     let mut statement = connection.prepare(&sql)?;
     let runs = statement.query_map([count], read_run_row)?;
     runs.map(|run| with_steps(connection, run?)).collect()

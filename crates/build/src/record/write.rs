@@ -16,17 +16,20 @@ use crate::dispatch::{RunState, StepState};
 use crate::keeper::Rung;
 use crate::plan::Plan;
 
-/// Writes a new run down, with its steps, as the work of `supervisor`.
+/// Writes a new run down, with its steps, as the work of `supervisor`; its
+/// number is higher than any before and than `above`.
 pub fn begin_run(
     database: &Database,
     plan: &Plan,
     options: &Options,
     supervisor: &Identity,
+    above: i64,
 ) -> Result<i64> {
     let transaction = database.begin()?;
     transaction.execute(
-        "INSERT INTO run (name, plan, options, state, started_msec, supervisor) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO run (id, name, plan, options, state, started_msec, supervisor) \
+         VALUES (1 + max(?7, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'run'), 0)), \
+         ?1, ?2, ?3, ?4, ?5, ?6)",
         params![
             plan.name,
             to_json(plan)?,
@@ -34,6 +37,7 @@ pub fn begin_run(
             RunState::Running.as_str(),
             now_msec(),
             supervisor.to_string(),
+            above,
         ],
     )?;
     let run = transaction.last_insert_rowid();

@@ -16,6 +16,7 @@ const LISTED_MAX: u32 = 1000;
 
 /// Look at alerts
 #[derive(Clone, Copy, Debug, Subcommand)]
+#[command(after_help = "Example:  lfs-wrapper alert list")]
 pub(crate) enum Alert {
     /// The alerts that are not resolved
     #[command(after_help = "Example:  lfs-wrapper alert list")]

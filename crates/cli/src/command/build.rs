@@ -1,8 +1,10 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::Duration;
 
@@ -36,6 +38,7 @@ const STOP_PAUSE: Duration = Duration::from_millis(50);
 
 /// Start builds, look at them, stop them, go on with them
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Example:  lfs-wrapper build start gnu.toml --sources ~/src")]
 pub(crate) enum Build {
     Start(Box<Start>),
     /// Show a run and its steps
@@ -82,7 +85,7 @@ pub(crate) struct Start {
     sources: Option<PathBuf>,
     /// Steps at once; default: as many as cores
     #[arg(short, long, value_name = "N")]
-    jobs: Option<usize>,
+    jobs: Option<NonZeroUsize>,
     /// After a failure, go on with what does not need the failed step
     #[arg(short, long)]
     keep_going: bool,
@@ -143,10 +146,16 @@ fn begin(session: &Session, start: &Start) -> Done {
         Some(sources) => Some(existing_folder(sources)?),
         None => beside(&start.plan),
     };
-    let options = options(root, sources, start.jobs, start.keep_going);
+    let options = options(
+        root,
+        sources,
+        start.jobs.map(NonZeroUsize::get),
+        start.keep_going,
+    );
+    let signals = signals::catch()?;
     recover::recover(&state_dir, &database)?;
     let supervisor = Supervisor::begin(&state_dir, &database, plan, &options)?;
-    finish(session, &supervise(session, supervisor)?)
+    finish(session, &supervise(session, supervisor, signals)?)
 }
 
 /// How a run of a plan is done, on this machine and in this environment.
@@ -296,8 +305,9 @@ fn beside(plan: &Path) -> Option<PathBuf> {
 pub(crate) fn supervise(
     session: &Session,
     supervisor: Supervisor<'_>,
+    signals: Receiver<()>,
 ) -> Result<api::Run, Failure> {
-    signals::stop_with(supervisor.stop_handle())?;
+    signals::stop_with(signals, supervisor.stop_handle());
     let mut progress = Progress::new(session);
     let run = supervisor.supervise(&mut |notice| progress.show(notice))?;
     Ok(convert::run(&run, now_msec()))
@@ -345,11 +355,12 @@ fn resume(session: &Session, run: Option<i64>) -> Done {
         Some(run) => run,
         None => newest_unfinished(&database)?,
     };
+    let signals = signals::catch()?;
     let supervisor = Supervisor::resume(&state_dir, &database, run)?;
     if !session.quiet {
         say(&format!("resuming run {run}"));
     }
-    finish(session, &supervise(session, supervisor)?)
+    finish(session, &supervise(session, supervisor, signals)?)
 }
 
 fn newest_unfinished(database: &Database) -> Result<i64, Failure> {
@@ -374,7 +385,7 @@ fn stop(session: &Session, run: Option<i64>) -> Done {
     let running = record::list_supervised(&database).map_err(|error| database.error(error))?;
     let asked: Vec<&Run> = running
         .iter()
-        .filter(|one| run.is_none_or(|id| one.id == id))
+        .filter(|one| one.state == RunState::Running && run.is_none_or(|id| one.id == id))
         .collect();
     if asked.is_empty() {
         let message = match run {

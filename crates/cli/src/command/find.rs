@@ -54,7 +54,7 @@ pub(crate) fn find_attempt(
     };
     let steps = || runs.iter().flat_map(|run| &run.steps);
     let found = steps()
-        .filter(|one| one.id == step)
+        .filter(|one| one.id == step || one.package == step)
         .find_map(|step| step.attempt.clone());
     found.ok_or_else(|| {
         let ids = steps().filter(|step| step.state != StepState::Pending);

@@ -32,6 +32,7 @@ pub(crate) struct Log {
 #[derive(Clone, Copy, Debug, Subcommand)]
 enum LogCommand {
     /// Check the whole hash chain
+    #[command(after_help = "Example:  lfs-wrapper log verify")]
     Verify,
 }
 

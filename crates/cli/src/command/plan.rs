@@ -14,6 +14,7 @@ use crate::terminal::render_table;
 
 /// Make, check and show plans
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Example:  lfs-wrapper plan scripts examples/gnu -o gnu.toml")]
 pub(crate) enum Plan {
     /// Make a plan from a folder of scripts
     ///

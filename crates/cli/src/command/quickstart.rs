@@ -3,12 +3,15 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::Receiver;
 
 use clap::Args;
 use include_dir::{Dir, DirEntry, include_dir};
+use lfs_wrapper_api as api;
 use lfs_wrapper_build::plan::{self, Plan};
 use lfs_wrapper_build::recover;
 use lfs_wrapper_build::supervisor::Supervisor;
+use lfs_wrapper_state::{Database, StateDir};
 
 use super::build::{check_can_run, finish, options, supervise};
 use super::{Done, up};
@@ -39,8 +42,33 @@ pub(crate) struct Quickstart {
 }
 
 pub(crate) fn run(session: &Session, quickstart: &Quickstart) -> Done {
+    let signals = signals::catch()?;
     let (state_dir, database) = session.open()?;
-    recover::recover(&state_dir, &database)?;
+    // First, since only one may work in the folder of examples.
+    let monitor = up::start(session, state_dir.clone(), &database, quickstart.listen)?;
+    let done = build(session, quickstart, &state_dir, &database, signals).and_then(|run| {
+        let code = finish(session, &run)?;
+        if run.state != "CANCELLED" && !quickstart.exit {
+            if !session.quiet {
+                let address = monitor.address();
+                say(&format!("still at http://{address}/ until Ctrl-C"));
+            }
+            up::wait(&signals::catch()?);
+        }
+        Ok(code)
+    });
+    monitor.stop();
+    done
+}
+
+fn build(
+    session: &Session,
+    quickstart: &Quickstart,
+    state_dir: &StateDir,
+    database: &Database,
+    signals: Receiver<()>,
+) -> Result<api::Run, Failure> {
+    recover::recover(state_dir, database)?;
     let folder = state_dir.root().join("quickstart");
     unpack(&EXAMPLES, &folder).map_err(|error| {
         Failure::io(
@@ -50,27 +78,9 @@ pub(crate) fn run(session: &Session, quickstart: &Quickstart) -> Done {
     })?;
     let (plan, sources) = choose(&folder, quickstart.sources.as_deref())?;
     check_can_run(&plan)?;
-    let monitor = up::start(session, state_dir.clone(), &database, quickstart.listen)?;
     let options = options(folder.join("root"), Some(sources), None, true);
-    let built = Supervisor::begin(&state_dir, &database, plan, &options)
-        .map_err(Failure::from)
-        .and_then(|supervisor| supervise(session, supervisor));
-    let done = built.and_then(|run| {
-        let cancelled = run.state == "CANCELLED";
-        let code = finish(session, &run)?;
-        if !cancelled && !quickstart.exit {
-            if !session.quiet {
-                say(&format!(
-                    "still at http://{}/ until Ctrl-C",
-                    monitor.address()
-                ));
-            }
-            up::wait(&signals::catch()?);
-        }
-        Ok(code)
-    });
-    monitor.stop();
-    done
+    let supervisor = Supervisor::begin(state_dir, database, plan, &options)?;
+    supervise(session, supervisor, signals)
 }
 
 /// Writes the examples out, over those of an earlier start.

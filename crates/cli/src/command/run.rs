@@ -63,8 +63,9 @@ pub(crate) fn run(session: &Session, run: Run) -> Done {
         environment: None,
         command: Some((command, folder)),
     };
+    let signals = signals::catch()?;
     let supervisor = Supervisor::begin(&state_dir, &database, plan, &options)?;
-    signals::stop_with(supervisor.stop_handle())?;
+    signals::stop_with(signals, supervisor.stop_handle());
     let follower = Follower::start(session.json);
     let ended = supervisor.supervise(&mut |notice| match notice {
         Notice::Note(note) if session.verbose > 0 => say(&format!("note: {note}")),
@@ -78,7 +79,7 @@ pub(crate) fn run(session: &Session, run: Run) -> Done {
     })?;
     follower.finish();
     let ended = convert::run(&ended, now_msec());
-    if session.quiet {
+    if session.quiet && !session.json {
         return Ok(exit_code(&ended));
     }
     finish(session, &ended)

@@ -38,7 +38,6 @@ pub(crate) struct Status {
 
 pub(crate) fn run(session: &Session, status: &Status) -> Done {
     let (state_dir, database) = session.open()?;
-    let mut drawn_lines = 0;
     loop {
         let runs = read(&state_dir, &database, status.id.as_deref())?;
         let running = runs.iter().any(|run| run.state == "RUNNING");
@@ -51,10 +50,10 @@ pub(crate) fn run(session: &Session, status: &Status) -> Done {
             print_json(&runs)?;
         } else {
             let text = render(session, &runs);
-            if drawn_lines > 0 && io::stdout().is_terminal() {
-                print(&format!("\x1b[{drawn_lines}A\x1b[J"))?;
+            if status.watch && io::stdout().is_terminal() {
+                // Home, and clear: lines may wrap, so they cannot be counted.
+                print("\x1b[H\x1b[2J")?;
             }
-            drawn_lines = text.lines().count();
             print(&text)?;
         }
         if !status.watch || !running {

@@ -178,6 +178,40 @@ fn a_damaged_state_database_is_kept_aside_and_never_overwritten() {
 }
 
 #[test]
+fn a_database_begun_anew_writes_over_no_log() {
+    let place = Place::new();
+    place.expect(0, &["-q", "run", "--id", "one", "--", "echo", "first"]);
+    fs::remove_file(place.state().join("state.db")).unwrap();
+    place.expect(1, &["-q", "run", "--id", "one", "--", "false"]);
+    let log = fs::read_to_string(place.state().join("logs/run-1/one.1.log")).unwrap();
+    assert!(log.contains("first"), "{log}");
+    let status = fs::read_to_string(place.state().join("run/status/one.status")).unwrap();
+    assert!(
+        status.starts_with("FAILED\n") && status.contains("\nrun=2\n"),
+        "{status}"
+    );
+}
+
+#[test]
+fn a_quickstart_that_is_refused_changes_nothing() {
+    let place = Place::new();
+    let (_monitor, _) = place.start_monitor();
+    expect_error(
+        &place,
+        4,
+        &["quickstart", "--listen", "127.0.0.1:0"],
+        &["another one works on"],
+    );
+    assert!(!place.state().join("quickstart").exists());
+    expect_error(
+        &place,
+        2,
+        &["build", "start", "x.toml", "--jobs", "0"],
+        &["--jobs"],
+    );
+}
+
+#[test]
 fn names_that_are_not_there() {
     let place = Place::new();
     expect_error(&place, 6, &["build", "status"], &["there is none yet"]);
@@ -213,14 +247,20 @@ fn names_that_are_not_there() {
     expect_error(
         &place,
         6,
-        &["quickstart", "--sources", "none"],
+        &["quickstart", "--listen", "127.0.0.1:0", "--sources", "none"],
         &["looking for tarballs in none"],
     );
     fs::create_dir(place.path("empty")).unwrap();
     expect_error(
         &place,
         6,
-        &["quickstart", "--sources", "empty"],
+        &[
+            "quickstart",
+            "--listen",
+            "127.0.0.1:0",
+            "--sources",
+            "empty",
+        ],
         &["no tarball of m4, sed, gzip, grep"],
     );
 }

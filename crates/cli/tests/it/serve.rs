@@ -96,6 +96,48 @@ fn any_loopback_address_serves_and_a_long_interval_ends_at_once() {
 }
 
 #[test]
+fn a_monitor_whose_database_was_moved_aside_says_so() {
+    let place = Place::new();
+    let (_monitor, address) = place.start_monitor();
+    assert_eq!(get(&address, "/healthz", "localhost").0, 200);
+    let database = place.state().join("state.db");
+    std::fs::rename(&database, place.state().join("state.db.damaged-1")).unwrap();
+    let body = wait_for("the monitor to notice", || {
+        let (status, body) = get(&address, "/healthz", "localhost");
+        (status == 503).then_some(body)
+    });
+    assert!(body.contains("moved aside"), "{body}");
+}
+
+#[test]
+fn what_runs_is_shown_however_much_came_after_it() {
+    let place = Place::new();
+    let (_monitor, address) = place.start_monitor();
+    let mut long = place.start(&["run", "--id", "long", "--", "sleep", "300"]);
+    wait_for("the step", || {
+        place
+            .state()
+            .join("run/status/long.status")
+            .exists()
+            .then_some(())
+    });
+    for _ in 0..11 {
+        place.expect(0, &["-q", "run", "--", "true"]);
+    }
+    assert_eq!(place.json(&["status"])[0]["state"], "RUNNING");
+    let shown = wait_for("the last run", || {
+        let runs = get_json(&address, "/api/v1/runs");
+        (runs[1]["id"] == 12).then_some(runs)
+    });
+    assert_eq!(
+        (&shown[0]["id"], shown[0]["state"].as_str()),
+        (&1.into(), Some("RUNNING"))
+    );
+    place.expect(0, &["build", "stop", "1"]);
+    assert_eq!(long.wait(), 130);
+}
+
+#[test]
 fn metrics_have_the_names_that_dashboards_know() {
     let place = Place::new();
     let (_monitor, address) = place.start_monitor();
