@@ -193,7 +193,7 @@ fn steps_know_a_few_names_of_the_environment_and_no_more() {
         "{log}"
     );
     assert!(
-        log.contains("/work/run-1/env") && log.contains("0022"),
+        log.contains("run-1/env/build") && log.contains("0022"),
         "{log}"
     );
     assert!(!log.contains("SECRET"), "{log}");
