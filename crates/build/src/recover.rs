@@ -1,6 +1,7 @@
 //! Runs whose supervisor died: what it left is ended, and they are LOST until
 //! somebody resumes them.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use lfs_wrapper_model::now_msec;
@@ -14,6 +15,9 @@ use crate::keeper::Ended;
 use crate::progress::read_view;
 use crate::record::{self, Attempt, Outcome, Run};
 use crate::{Identity, status_file};
+
+/// A claim is a process', and a quickstart is a monitor and a supervisor in one.
+static CLEANING: Mutex<()> = Mutex::new(());
 
 const REASON: &str = "its supervisor died";
 
@@ -29,6 +33,7 @@ pub fn recover(state_dir: &StateDir, database: &Database) -> Result<Vec<i64>, Da
     let Some(current) = Identity::current() else {
         return Ok(lost);
     };
+    let _one_at_a_time = CLEANING.lock().unwrap_or_else(PoisonError::into_inner);
     for run in record::list_supervised(database).map_err(fail)? {
         let Some(supervisor) = &run.supervisor else {
             continue;

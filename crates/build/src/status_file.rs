@@ -17,13 +17,8 @@ pub fn write(folder: &Path, run: i64, view: &StepView<'_>, now_msec: TimeMsec) -
     };
     fs::create_dir_all(folder)?;
     let path = path(folder, &view.step.id);
-    let started = view
-        .step
-        .attempt
-        .as_ref()
-        .map(|attempt| attempt.started_msec);
-    if read_started(&path) > started.map(render_rfc3339) {
-        // Of two attempts at a step of this id, the newer one is shown.
+    if read_run(&path).is_some_and(|other| other > run) {
+        // Of two runs with a step of this id, the newer one is shown.
         return Ok(());
     }
     // Each writer its own, or two would mix.
@@ -33,13 +28,13 @@ pub fn write(folder: &Path, run: i64, view: &StepView<'_>, now_msec: TimeMsec) -
     fs::rename(new, path)
 }
 
-/// When the attempt began that a status file is about; such times sort as text.
-fn read_started(path: &Path) -> Option<String> {
+/// The run that a status file is about; `None` also for one whose log is gone:
+/// it is left over from a state folder that is no more.
+fn read_run(path: &Path) -> Option<i64> {
     let text = fs::read_to_string(path).ok()?;
-    let started = text
-        .lines()
-        .find_map(|line| line.strip_prefix("started="))?;
-    Some(started.to_owned())
+    let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key));
+    let log = Path::new(value("log=")?);
+    log.exists().then_some(value("run=")?.parse().ok()?)
 }
 
 /// Where the status file of a step lies.

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -208,11 +208,6 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    /// The run's number.
-    pub fn run_id(&self) -> i64 {
-        self.run.id
-    }
-
     /// For whoever may want to end the run.
     pub fn stop_handle(&self) -> StopHandle {
         StopHandle(self.sender.clone())
@@ -234,15 +229,13 @@ impl<'a> Supervisor<'a> {
         while finished.is_none() {
             let due = shown + if changed { SHOW_PAUSE } else { TICK };
             let left = due.saturating_duration_since(Instant::now());
-            match self.inputs.recv_timeout(left) {
-                Ok(input) => {
-                    finished = self.take(input);
-                    changed = true;
-                }
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    self.show(observe);
-                    (shown, changed) = (Instant::now(), false);
-                }
+            if left.is_zero() {
+                // Also when there is always something to hear.
+                self.show(observe);
+                (shown, changed) = (Instant::now(), false);
+            } else if let Ok(input) = self.inputs.recv_timeout(left) {
+                finished = self.take(input);
+                changed = true;
             }
         }
         let state = finished.unwrap_or(RunState::Failed);

@@ -189,7 +189,7 @@ pub fn read_first_error(path: &Path) -> io::Result<Option<String>> {
 }
 
 /// A log line without the time that it begins with.
-pub fn strip_time(line: &str) -> &str {
+fn strip_time(line: &str) -> &str {
     match line.split_once(' ') {
         Some((time, text)) if time.len() == 24 && time.ends_with('Z') => text,
         _ => line,

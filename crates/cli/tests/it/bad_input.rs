@@ -193,6 +193,22 @@ fn a_database_begun_anew_writes_over_no_log() {
 }
 
 #[test]
+fn a_status_file_of_a_state_that_is_gone_is_replaced_and_a_newer_one_is_not() {
+    let place = Place::new();
+    let left_over = |log: &str| format!("COMPLETED\nstep=one\nrun=9\nlog={log}\n");
+    let path = place.write("state/run/status/one.status", &left_over("/no/such/log"));
+    let first_word = || {
+        let text = fs::read_to_string(&path).unwrap();
+        text.lines().next().unwrap().to_owned()
+    };
+    place.expect(1, &["-q", "run", "--id", "one", "--", "false"]);
+    assert_eq!(first_word(), "FAILED");
+    place.write("state/run/status/one.status", &left_over("/dev/null"));
+    place.expect(1, &["-q", "run", "--id", "one", "--", "false"]);
+    assert_eq!(first_word(), "COMPLETED");
+}
+
+#[test]
 fn a_quickstart_that_is_refused_changes_nothing() {
     let place = Place::new();
     let (_monitor, _) = place.start_monitor();
