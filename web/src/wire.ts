@@ -105,6 +105,7 @@ export interface Step {
   read_bytes: number | null;
   write_bytes: number | null;
   io_source: string | null;
+  processes: number | null;
   exit_code: number | null;
   signal: number | string | null;
   reason: string | null;

@@ -42,6 +42,7 @@ export function step(id: string, state: string, fields: Partial<Step> = {}): Ste
     read_bytes: null,
     write_bytes: null,
     io_source: null,
+    processes: null,
     exit_code: null,
     signal: null,
     reason: null,

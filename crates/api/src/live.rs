@@ -273,6 +273,8 @@ pub struct Step {
     pub write_bytes: Option<u64>,
     /// Where these are from.
     pub io_source: Option<String>,
+    /// Processes that ended under it, where the kernel told of them.
+    pub processes: Option<u64>,
     /// The script's exit code.
     pub exit_code: Option<i32>,
     /// The signal that ended it.

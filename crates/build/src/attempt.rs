@@ -80,6 +80,7 @@ impl Outcome {
             state: StepState::Failed,
             reason: Some(reason),
             first_error: None,
+            exits: None,
             ended: Ended::default(),
         }
     }
@@ -104,12 +105,14 @@ pub(crate) fn remove_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// Begins an attempt; what its keeper says goes to `tell`, its end last.
+/// `begun` gets the keeper's pid before it starts anything.
 pub(crate) fn start(
     setup: &Setup<'_>,
     tell: impl Fn(Heard) -> bool + Send + 'static,
+    begun: impl FnOnce(u32),
 ) -> io::Result<Started> {
     let cgroup = make_group(setup)?;
-    start_in(setup, cgroup.clone(), tell).inspect_err(|_| {
+    start_in(setup, cgroup.clone(), tell, begun).inspect_err(|_| {
         if let Some(folder) = &cgroup {
             // The first error is the one to tell.
             let _ = Group::at(folder).remove();
@@ -121,6 +124,7 @@ fn start_in(
     setup: &Setup<'_>,
     cgroup: Option<PathBuf>,
     tell: impl Fn(Heard) -> bool + Send + 'static,
+    begun: impl FnOnce(u32),
 ) -> io::Result<Started> {
     let Setup { attempt, .. } = *setup;
     if let Some(folder) = attempt.log.parent() {
@@ -133,6 +137,7 @@ fn start_in(
         return Err(io::Error::other("the keeper has no pipes"));
     };
     let keeper = Identity::of(child.id());
+    begun(child.id());
     thread::spawn(move || listen(child, messages, &tell));
     let mut line = serde_json::to_vec(&order)?;
     line.push(b'\n');
@@ -285,6 +290,7 @@ impl Started {
                 state,
                 reason,
                 first_error: first_error.flatten(),
+                exits: None,
                 ended: self.ended.unwrap_or_default(),
             },
             note: left.err().or(note),

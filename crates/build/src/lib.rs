@@ -4,6 +4,7 @@ mod attempt;
 pub mod cgroup;
 pub mod dispatch;
 pub mod estimate;
+pub mod exits;
 pub mod keeper;
 pub mod plan;
 mod process;

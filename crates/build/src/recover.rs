@@ -80,6 +80,7 @@ fn lose(state_dir: &StateDir, database: &Database, run: &Run) -> rusqlite::Resul
             state: StepState::Lost,
             reason: Some(reason),
             first_error: None,
+            exits: None,
             ended: Ended::default(),
         };
         record::end_attempt(database, run.id, &step.id, attempt.id, &outcome)?;

@@ -15,6 +15,7 @@ use crate::Identity;
 use crate::attempt::{self, Attempted, Heard, Started};
 use crate::cgroup::Base;
 use crate::dispatch::{Dispatch, Effect, Event, RunState, StepState};
+use crate::exits::{ExitLedger, exits_file};
 use crate::keeper::{Command, Message};
 use crate::plan::Plan;
 use crate::progress::{RunView, read_view};
@@ -129,6 +130,7 @@ pub struct Supervisor<'a> {
     break_told: bool,
     /// The state that each step's status file shows.
     shown: Vec<Option<StepState>>,
+    ledger: Option<Box<dyn ExitLedger>>,
 }
 
 impl<'a> Supervisor<'a> {
@@ -205,7 +207,14 @@ impl<'a> Supervisor<'a> {
             notes: Vec::new(),
             broken: None,
             break_told: false,
+            ledger: None,
         }
+    }
+
+    /// Has every process of the run written down in `ledger`.
+    pub fn with_ledger(mut self, ledger: Box<dyn ExitLedger>) -> Self {
+        self.ledger = Some(ledger);
+        self
     }
 
     /// For whoever may want to end the run.
@@ -348,9 +357,14 @@ impl<'a> Supervisor<'a> {
             attempt: &attempt,
             base: base.as_ref(),
         };
-        match attempt::start(&setup, move |heard| {
-            sender.send(input_of(step, heard)).is_ok()
-        }) {
+        let tell = move |heard| sender.send(input_of(step, heard)).is_ok();
+        let ledger = &mut self.ledger;
+        let begun = |keeper| {
+            if let Some(ledger) = ledger {
+                ledger.begin(attempt.id, keeper, &exits_file(&attempt.log));
+            }
+        };
+        match attempt::start(&setup, tell, begun) {
             Ok(started) => {
                 let keeper = started.keeper.clone();
                 self.record(|database| record::set_keeper(database, attempt.id, keeper.as_ref()));
@@ -399,8 +413,9 @@ impl<'a> Supervisor<'a> {
     fn close(&mut self, step: usize) -> Option<RunState> {
         let started = self.attempts[step].take()?;
         let id = started.id;
-        let Attempted { outcome, note } = started.finish();
+        let Attempted { mut outcome, note } = started.finish();
         self.notes.extend(note);
+        outcome.exits = self.ledger.as_mut().and_then(|ledger| ledger.end(id));
         let state = outcome.state;
         self.end(step, id, &outcome);
         if state == StepState::Completed {

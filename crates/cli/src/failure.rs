@@ -51,6 +51,11 @@ impl Failure {
         }
     }
 
+    /// What went wrong.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Tells the user, and gives the exit status.
     pub(crate) fn report(self, style: Style) -> ExitCode {
         say(&format!("{}: {}", style.bad("error"), self.message));

@@ -4,6 +4,7 @@
 mod arguments;
 mod command;
 mod failure;
+mod ledger;
 mod output;
 mod places;
 mod progress;

@@ -45,13 +45,14 @@ impl Style {
         self.paint("2", text)
     }
 
-    /// The state of a step or run, or the severity of an alert.
+    /// The state of a step or run, the severity of an alert, or whether a
+    /// capability is there.
     pub(crate) fn word(self, word: &str) -> String {
         let code = match word {
-            "COMPLETED" | "resolved" => "32",
+            "COMPLETED" | "resolved" | "ok" => "32",
             "RUNNING" => "36",
-            "FAILED" | "LOST" | "error" | "critical" | "emergency" => "1;31",
-            "CANCELLED" | "warning" | "nodata" => "33",
+            "FAILED" | "LOST" | "error" | "critical" | "emergency" | "missing" => "1;31",
+            "CANCELLED" | "warning" | "nodata" | "limited" => "33",
             _ => return text_or_faint(self, word),
         };
         self.paint(code, word)

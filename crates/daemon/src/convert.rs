@@ -56,6 +56,7 @@ fn step(view: &StepView<'_>) -> api::Step {
         read_bytes: view.io_bytes.map(|bytes| bytes.0),
         write_bytes: view.io_bytes.map(|bytes| bytes.1),
         io_source: text(view.io_source),
+        processes: attempt.and_then(|attempt| Some(attempt.exits?.processes)),
         exit_code: attempt.and_then(|attempt| attempt.exit_code),
         signal: attempt.and_then(|attempt| attempt.signal),
         reason: attempt.and_then(|attempt| attempt.reason.clone()),

@@ -3,12 +3,22 @@
 //! only meet in the state folder.
 //!
 //! `heart` decides, purely; `watch` carries its effects out; `live` holds what
-//! others may look at; `server` shows it.
+//! others may look at; `collector` what others measured; `server` shows it.
 
+mod accept;
+mod audit;
+mod census;
+mod collector;
 pub mod convert;
+mod detail;
+mod exits;
+mod exposed;
 mod heart;
+mod leaks;
 mod live;
 mod outbox;
+mod population;
+mod recorder;
 mod run;
 mod sampler;
 mod self_metrics;
@@ -16,5 +26,6 @@ mod server;
 mod settings;
 mod watch;
 
+pub use collector::{CollectorSettings, ExecSettings, collect_beside};
 pub use run::{Monitor, MonitorError};
 pub use settings::Settings;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use lfs_wrapper_api as api;
 use lfs_wrapper_kernel::{Frame, Sample};
+use lfs_wrapper_model::metric::Point;
 use serde::Serialize;
 use tokio::sync::broadcast::{self, Receiver, Sender};
 
@@ -36,6 +37,7 @@ pub(crate) struct Change {
 #[derive(Debug)]
 struct Newest {
     sample: Option<Sample>,
+    processes: Arc<[Point]>,
     metrics: Option<api::CurrentMetrics>,
     frames: VecDeque<api::Frame>,
     runs: Vec<api::Run>,
@@ -62,6 +64,7 @@ impl Live {
             interval,
             newest: Mutex::new(Newest {
                 sample: None,
+                processes: Arc::default(),
                 metrics: None,
                 frames: VecDeque::new(),
                 runs: Vec::new(),
@@ -99,11 +102,19 @@ impl Live {
         }
     }
 
-    pub(crate) fn publish_frame(&self, sample: Sample, frame: &Frame, own: SelfMetrics) {
+    /// `processes` are the series of processes at this sample.
+    pub(crate) fn publish_frame(
+        &self,
+        sample: Sample,
+        processes: Arc<[Point]>,
+        frame: &Frame,
+        own: SelfMetrics,
+    ) {
         let shown = crate::convert::frame(frame);
         let mut newest = self.newest();
         self.tell("frame", &shown);
         newest.sample = Some(sample);
+        newest.processes = processes;
         newest.metrics = Some(crate::convert::current_metrics(frame));
         newest.own = own;
         newest.seen = Instant::now();
@@ -162,9 +173,15 @@ impl Live {
         self.newest().metrics.clone()
     }
 
-    pub(crate) fn sample(&self) -> (Option<Sample>, SelfMetrics) {
+    /// The newest sample, the series of its processes, and the monitor's own
+    /// figures.
+    pub(crate) fn sample(&self) -> (Option<Sample>, Arc<[Point]>, SelfMetrics) {
         let newest = self.newest();
-        (newest.sample.clone(), newest.own)
+        (
+            newest.sample.clone(),
+            Arc::clone(&newest.processes),
+            newest.own,
+        )
     }
 
     /// Something that only a new start mends.

@@ -1,28 +1,30 @@
 //! The monitor: its four threads, one of which samples, one owns the state, one
-//! delivers and one serves, from their start to their end.
+//! delivers and one serves, and its collectors, from their start to their end.
 
 use std::fs::File;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
 use lfs_wrapper_api as api;
 use lfs_wrapper_history::{History, HistoryError};
-use lfs_wrapper_kernel::{Cadence, Reader, Roots, Sample, derive, restore};
-use lfs_wrapper_model::{Severity, now_msec};
-use lfs_wrapper_state::audit::{self, Entry};
+use lfs_wrapper_kernel::{Cadence, ProcessOptions, Reader, Roots, Sample, derive, restore};
+use lfs_wrapper_model::now_msec;
 use lfs_wrapper_state::{Database, DatabaseError, StateDir};
 use tracing::warn;
 
+use crate::audit::note_audit;
+use crate::collector::Collectors;
+use crate::exposed::own_names;
 use crate::live::Live;
 use crate::sampler::Sampler;
 use crate::server::Server;
 use crate::settings::Settings;
-use crate::watch::Loop;
+use crate::watch::{Loop, Shared};
 use crate::{convert, outbox};
 
 /// Samples that may wait for the loop before some are dropped and counted.
@@ -76,6 +78,7 @@ pub struct Monitor {
     stop: Arc<AtomicBool>,
     stop_server: tokio::sync::watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
+    collectors: Arc<Collectors>,
     database: Database,
     /// Held as long as the monitor runs.
     _lock: File,
@@ -100,12 +103,18 @@ impl Monitor {
         show_past(&live, &history)?;
         note_audit(&database, &format!("monitor started on {address}"))?;
 
+        let shown = Arc::clone(&live);
+        let own_names = Box::new(move || own_names(&shown));
+        let collectors = Collectors::start(&settings.collectors, own_names)
+            .map_err(io_error("starting the collectors"))?;
+        let collectors = Arc::new(collectors);
         let (stop_server, stopped) = tokio::sync::watch::channel(false);
         let server = Server::new(
             listener,
             state_dir.runtime(),
             Database::open_again(state_dir)?,
             Arc::clone(&live),
+            Arc::clone(&collectors),
             stopped,
         )
         .map_err(io_error("starting the HTTP server"))?;
@@ -115,6 +124,7 @@ impl Monitor {
             stop,
             stop_server,
             threads,
+            collectors,
             database,
             _lock: lock,
         })
@@ -130,6 +140,7 @@ impl Monitor {
     pub fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
         let _ = self.stop_server.send(true);
+        self.collectors.stop();
         for thread in self.threads {
             if thread.join().is_err() {
                 warn!("a thread of the monitor ended in a panic");
@@ -160,20 +171,26 @@ fn start_threads(
     server: Server,
 ) -> Result<(Arc<AtomicBool>, Vec<JoinHandle<()>>), MonitorError> {
     let stop = Arc::new(AtomicBool::new(false));
-    let dropped = Arc::new(AtomicU64::new(0));
     let (samples, inputs) = mpsc::sync_channel(SAMPLES_WAITING_MAX);
     let (wake, woken) = mpsc::channel();
-    let own = Loop::new(
-        &settings,
-        history,
-        Arc::clone(live),
-        wake,
-        Arc::clone(&dropped),
-    )?;
+    let shared = Shared::default();
+    let (dropped, detail, exits) = (
+        Arc::clone(&shared.dropped),
+        Arc::clone(&shared.detail),
+        Arc::clone(&shared.exits),
+    );
+    let own = Loop::new(&settings, history, Arc::clone(live), wake, shared)?;
+    let mut reader = Reader::new(Roots::default()).with_processes(ProcessOptions {
+        has_worker: true,
+        is_patient: true,
+        ..ProcessOptions::default()
+    });
+    reader.spawn_slow().map_err(io_error("starting a thread"))?;
     let sampler = Sampler {
-        reader: Reader::new(Roots::default()),
+        reader,
         cadence: Cadence::new(settings.interval),
         build_cgroup: Arc::clone(&own.build_cgroup),
+        detail,
         dropped,
         stop: Arc::clone(&stop),
     };
@@ -185,7 +202,9 @@ fn start_threads(
             .spawn(work)
             .map_err(io_error("starting a thread"))
     };
+    let stop_exits = Arc::clone(&stop);
     let threads = vec![
+        spawn("exits", Box::new(move || exits.run(&stop_exits)))?,
         spawn("sampler", Box::new(move || sampler.run(&samples)))?,
         spawn("loop", Box::new(move || own.run(&inputs)))?,
         spawn(
@@ -211,21 +230,6 @@ fn take_lock(state_dir: &StateDir) -> Result<File, MonitorError> {
     }
 }
 
-fn note_audit(database: &Database, what: &str) -> Result<(), DatabaseError> {
-    let write = || {
-        let transaction = database.begin()?;
-        let entry = Entry {
-            unit: "monitor",
-            level: Severity::Info,
-            what,
-            outcome: "done",
-        };
-        audit::append(&transaction, &entry)?;
-        transaction.commit()
-    };
-    write().map_err(|error| database.error(error))
-}
-
 fn read_host() -> api::Host {
     let uname = rustix::system::uname();
     api::Host {
@@ -241,7 +245,8 @@ fn show_past(live: &Live, history: &History) -> Result<(), HistoryError> {
     let samples: Vec<Sample> = rows
         .iter()
         .map(|row| {
-            let points = row.series.iter().zip(row.samples.iter().copied());
+            let machine = &row.machine;
+            let points = machine.series.iter().zip(machine.values.iter().copied());
             restore(row.time_msec, row.monotonic_usec, points)
         })
         .collect();

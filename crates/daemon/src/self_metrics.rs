@@ -1,5 +1,6 @@
 //! What the monitor itself costs and loses.
 
+use crate::exits::Counts;
 use lfs_wrapper_model::metric::{Metric, MetricKind, Point};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -7,20 +8,36 @@ use rustix::time::{ClockId, clock_gettime};
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct SelfMetrics {
     pub(crate) lateness_seconds: f64,
+    pub(crate) detail_level: u8,
+    pub(crate) exits: Option<Counts>,
+    pub(crate) forgotten_groups: u64,
+    pub(crate) resident_bytes: Option<u64>,
     pub(crate) missed_samples: u64,
     pub(crate) dropped_samples: u64,
     pub(crate) lost_frames: u64,
+    pub(crate) dropped_values: u64,
     pub(crate) lost_changes: u64,
     pub(crate) waiting_notifications: Option<u64>,
     pub(crate) dropped_notifications: Option<u64>,
 }
 
+/// CPU time of this process so far.
+pub(crate) fn read_own_cpu_usec() -> u64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    // Neither is ever negative on this clock.
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    let nanoseconds = u64::try_from(time.tv_nsec).unwrap_or_default();
+    seconds * 1_000_000 + nanoseconds / 1000
+}
+
 impl SelfMetrics {
     /// Its points, and the CPU time so far.
     pub(crate) fn expose(&self) -> Vec<Point> {
-        let time = clock_gettime(ClockId::ProcessCPUTime);
-        #[expect(clippy::cast_precision_loss, reason = "2^53 seconds do not pass")]
-        let cpu_seconds = time.tv_sec as f64 + time.tv_nsec as f64 / 1e9;
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "2^53 microseconds are 285 years"
+        )]
+        let cpu_seconds = read_own_cpu_usec() as f64 / 1e6;
         #[expect(clippy::cast_precision_loss, reason = "a metric is a float")]
         let count = |count: u64| count as f64;
         let known =
@@ -28,9 +45,15 @@ impl SelfMetrics {
         [
             Some(Point::plain(&CPU_SECONDS, cpu_seconds)),
             Some(Point::plain(&LATENESS_SECONDS, self.lateness_seconds)),
+            Some(Point::plain(&DETAIL_LEVEL, f64::from(self.detail_level))),
+            known(&RESIDENT, self.resident_bytes),
+            known(&EXITS, self.exits.map(|exits| exits.exits)),
+            known(&LOST_EXITS, self.exits.map(|exits| exits.lost)),
+            known(&FORGOTTEN_GROUPS, Some(self.forgotten_groups)),
             known(&MISSED_SAMPLES, Some(self.missed_samples)),
             known(&DROPPED_SAMPLES, Some(self.dropped_samples)),
             known(&LOST_FRAMES, Some(self.lost_frames)),
+            known(&DROPPED_VALUES, Some(self.dropped_values)),
             known(&LOST_CHANGES, Some(self.lost_changes)),
             known(&WAITING, self.waiting_notifications),
             known(&DROPPED, self.dropped_notifications),
@@ -51,6 +74,32 @@ static LATENESS_SECONDS: Metric = Metric {
     kind: MetricKind::Gauge,
     help: "How long after its time the newest sample was taken.",
 };
+static DETAIL_LEVEL: Metric = Metric {
+    name: "lfs_self_detail_level",
+    kind: MetricKind::Gauge,
+    help: "How much the monitor leaves out of processes to stay within its budget of CPU time: \
+           0 nothing, 1 what takes a read of its own, 2 four samples of five, 3 all of them.",
+};
+static RESIDENT: Metric = Metric {
+    name: "lfs_self_resident_memory_bytes",
+    kind: MetricKind::Gauge,
+    help: "Memory that the monitor has in RAM.",
+};
+static EXITS: Metric = Metric {
+    name: "lfs_exits_total",
+    kind: MetricKind::Counter,
+    help: "Processes of the machine that the monitor heard end.",
+};
+static LOST_EXITS: Metric = Metric {
+    name: "lfs_exits_lost_total",
+    kind: MetricKind::Counter,
+    help: "Messages about processes that started or ended that were lost, as far as known.",
+};
+static FORGOTTEN_GROUPS: Metric = Metric {
+    name: "lfs_self_process_groups_forgotten_total",
+    kind: MetricKind::Counter,
+    help: "Commands whose account was given up for want of room.",
+};
 static MISSED_SAMPLES: Metric = Metric {
     name: "lfs_self_missed_samples_total",
     kind: MetricKind::Counter,
@@ -65,6 +114,11 @@ static LOST_FRAMES: Metric = Metric {
     name: "lfs_self_history_lost_frames_total",
     kind: MetricKind::Counter,
     help: "Frames that could not be written to the history.",
+};
+static DROPPED_VALUES: Metric = Metric {
+    name: "lfs_self_history_dropped_values_total",
+    kind: MetricKind::Counter,
+    help: "Values beyond the number of series that one moment of the history holds.",
 };
 static LOST_CHANGES: Metric = Metric {
     name: "lfs_self_alert_lost_changes_total",

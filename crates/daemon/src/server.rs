@@ -11,8 +11,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{Path as UrlPath, Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue,
-    ORIGIN, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap, HeaderName,
+    HeaderValue, ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{StatusCode, Uri};
 use axum::middleware::{self, Next};
@@ -23,8 +23,9 @@ use axum::serve::Listener;
 use include_dir::{Dir, include_dir};
 use lfs_wrapper_alert::store;
 use lfs_wrapper_api::{self as api, route};
-use lfs_wrapper_kernel::expose;
-use lfs_wrapper_model::metric::render_prometheus;
+use lfs_wrapper_model::metric::{
+    OPENMETRICS_TYPE, PROMETHEUS_TYPE, render_openmetrics, render_prometheus,
+};
 use lfs_wrapper_model::{now_msec, render_local};
 use lfs_wrapper_state::Database;
 use tokio::net::{UnixListener, UnixStream};
@@ -36,7 +37,10 @@ use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tracing::warn;
 
+use crate::accept::{Format, choose_format};
+use crate::collector::{Collectors, combine};
 use crate::convert;
+use crate::exposed::own_points;
 use crate::live::{Change, Live};
 
 static PAGE: Dir<'_> = include_dir!("$OUT_DIR/dist");
@@ -67,6 +71,7 @@ const ENDPOINTS: [&str; 9] = [
 
 struct Shared {
     live: Arc<Live>,
+    collectors: Arc<Collectors>,
     database: Mutex<Database>,
     started_msec: i64,
     listeners: Arc<AtomicUsize>,
@@ -105,6 +110,7 @@ impl Server {
         runtime: &Path,
         database: Database,
         live: Arc<Live>,
+        collectors: Arc<Collectors>,
         stopped: watch::Receiver<bool>,
     ) -> io::Result<Self> {
         let path = runtime.join("api.sock");
@@ -118,6 +124,7 @@ impl Server {
         listener.set_nonblocking(true)?;
         let shared = Shared {
             live,
+            collectors,
             database: Mutex::new(database),
             started_msec: now_msec(),
             listeners: Arc::default(),
@@ -412,12 +419,14 @@ fn asset(path: &str) -> Response {
         .into_response()
 }
 
-async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
-    let (sample, own) = shared.live.sample();
-    let mut points = sample.as_ref().map(expose).unwrap_or_default();
-    points.extend(own.expose());
-    let kind = "text/plain; version=0.0.4; charset=utf-8";
-    ([(CONTENT_TYPE, kind)], render_prometheus(&points)).into_response()
+async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+    let points = combine(own_points(&shared.live), &shared.collectors.points());
+    let accepted = headers.get_all(ACCEPT).iter();
+    let (kind, text) = match choose_format(accepted.filter_map(|value| value.to_str().ok())) {
+        Format::Prometheus => (PROMETHEUS_TYPE, render_prometheus(&points)),
+        Format::OpenMetrics => (OPENMETRICS_TYPE, render_openmetrics(&points)),
+    };
+    ([(CONTENT_TYPE, kind), (VARY, "accept")], text).into_response()
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use lfs_wrapper_alert::channel::Channel;
 use lfs_wrapper_alert::engine::Rule;
 use lfs_wrapper_state::StateDir;
 
+use crate::collector::CollectorSettings;
+
 /// How to monitor.
 #[derive(Debug)]
 pub struct Settings {
@@ -12,6 +14,9 @@ pub struct Settings {
     pub state_dir: StateDir,
     /// Where HTTP is served.
     pub listen: SocketAddr,
+    /// The share of one core that the monitor may use before it looks less
+    /// closely at processes.
+    pub cpu_budget_ratio: f64,
     /// Time between two samples.
     pub interval: Duration,
     /// Cap of the history.
@@ -20,4 +25,6 @@ pub struct Settings {
     pub rules: Vec<Rule>,
     /// Where alerts go.
     pub channels: Vec<Channel>,
+    /// What else is shown.
+    pub collectors: CollectorSettings,
 }

@@ -11,17 +11,22 @@ use lfs_wrapper_alert::engine::Kind;
 use lfs_wrapper_alert::store;
 use lfs_wrapper_build::dispatch::StepState;
 use lfs_wrapper_build::{record, recover};
-use lfs_wrapper_history::{self as history, History};
-use lfs_wrapper_kernel::{Frame, Sample, expose};
+use lfs_wrapper_history::History;
+use lfs_wrapper_kernel::{Frame, Sample};
 use lfs_wrapper_model::now_msec;
 use lfs_wrapper_state::{Database, DatabaseError, StateDir, is_full};
-use tracing::warn;
+use tracing::{info, warn};
 
+use crate::audit::note_audit;
 use crate::convert;
+use crate::detail::{Budget, Changed, Detail, SharedDetail};
+use crate::exits::Exits;
 use crate::heart::{Effect, Event, Heart, Told};
 use crate::live::{ALERTS_MAX, Live, RUNS_MAX};
+use crate::population::{Population, Running};
+use crate::recorder::Recorder;
 use crate::sampler::{BuildCgroup, Sampled};
-use crate::self_metrics::SelfMetrics;
+use crate::self_metrics::{SelfMetrics, read_own_cpu_usec};
 use crate::settings::Settings;
 
 const MOVED: &str = "the state database was found damaged by another command and moved aside; \
@@ -34,8 +39,19 @@ const UNWRITTEN_MAX: usize = 10_000;
 /// How often the loop looks whether a build wrote something.
 const POLL: Duration = Duration::from_millis(250);
 
+/// How often the messages that wait are counted, in samples.
+const SAMPLES_PER_COUNT: u64 = 5;
+
 /// How often it is looked for builds whose supervisor died, in polls.
 const RECOVER_POLLS: u32 = 20;
+
+/// What the loop shares with the threads that read.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    pub(crate) dropped: Arc<AtomicU64>,
+    pub(crate) detail: Arc<SharedDetail>,
+    pub(crate) exits: Arc<Exits>,
+}
 
 /// The one owner of the monitor's state.
 pub(crate) struct Loop {
@@ -47,15 +63,18 @@ pub(crate) struct Loop {
     channels: Vec<String>,
     wake: mpsc::Sender<()>,
     own: SelfMetrics,
-    dropped: Arc<AtomicU64>,
+    population: Population,
+    budget: Budget,
+    shared: Shared,
     pub(crate) build_cgroup: Arc<BuildCgroup>,
     /// No step runs that has no control group.
     build_known: bool,
     running: bool,
+    samples: u64,
     data_version: Option<i64>,
     /// Effects that the state database has not taken yet.
     unwritten: Vec<Effect>,
-    series: Arc<[String]>,
+    recorder: Recorder,
 }
 
 impl Loop {
@@ -64,7 +83,7 @@ impl Loop {
         history: History,
         live: Arc<Live>,
         wake: mpsc::Sender<()>,
-        dropped: Arc<AtomicU64>,
+        shared: Shared,
     ) -> Result<Self, DatabaseError> {
         let database = Database::open_again(&settings.state_dir)?;
         let fail = |error| database.error(error);
@@ -84,13 +103,16 @@ impl Loop {
                 .collect(),
             wake,
             own: SelfMetrics::default(),
-            dropped,
+            population: Population::new(Arc::clone(&shared.exits)),
+            budget: Budget::new(settings.cpu_budget_ratio),
+            shared,
             build_cgroup: Arc::default(),
             build_known: true,
             running: false,
+            samples: 0,
             data_version: None,
             unwritten: Vec::new(),
-            series: Arc::default(),
+            recorder: Recorder::default(),
         })
     }
 
@@ -136,10 +158,19 @@ impl Loop {
     fn take(&mut self, sampled: Sampled) {
         self.own.lateness_seconds = sampled.lateness.as_secs_f64();
         self.own.missed_samples += sampled.missed;
-        self.own.dropped_samples = self.dropped.load(Ordering::Relaxed);
+        self.own.dropped_samples = self.shared.dropped.load(Ordering::Relaxed);
         self.own.lost_frames = self.history.lost_frames();
-        self.own.dropped_notifications = known(store::count_dropped(&self.database));
-        self.own.waiting_notifications = known(store::count_waiting(&self.database));
+        if self.samples.is_multiple_of(SAMPLES_PER_COUNT) {
+            self.own.dropped_notifications = known(store::count_dropped(&self.database));
+            self.own.waiting_notifications = known(store::count_waiting(&self.database));
+        }
+        self.samples += 1;
+        self.population
+            .step(&sampled.sample, sampled.processes.as_deref());
+        self.own.forgotten_groups = self.population.forgotten();
+        self.own.resident_bytes = self.population.own_resident_bytes;
+        self.own.exits = self.shared.exits.counts();
+        self.keep_to_budget(sampled.sample.monotonic_usec);
         let effects = self.heart.step(Event::Sampled {
             sample: sampled.sample,
             build_known: self.build_known,
@@ -148,6 +179,26 @@ impl Loop {
         // Time left and CPU used so far change without anything being written.
         if self.running {
             self.data_version = None;
+        }
+    }
+
+    fn keep_to_budget(&mut self, monotonic_usec: u64) {
+        let cpu_usec = read_own_cpu_usec();
+        let Some(Changed { detail, used_ratio }) = self.budget.step(monotonic_usec, cpu_usec)
+        else {
+            return;
+        };
+        self.shared.detail.set(detail);
+        self.shared.exits.pause(detail == Detail::Bare);
+        self.own.detail_level = detail.level();
+        let what = format!(
+            "the monitor used {:.2}% of a core; from now on {}",
+            100.0 * used_ratio,
+            detail.as_str()
+        );
+        info!("{what}");
+        if let Err(error) = note_audit(&self.database, &what) {
+            warn!("{error}");
         }
     }
 
@@ -167,6 +218,17 @@ impl Loop {
                 .iter()
                 .filter_map(|attempt| attempt.cgroup.as_deref())
         };
+        let steps = runs.iter().flat_map(|run| &run.steps);
+        let attempts = steps.filter(|step| step.state == StepState::Running);
+        let attempts = attempts.filter_map(|step| {
+            let attempt = step.attempt.as_ref()?;
+            Some(Running {
+                attempt: attempt.id,
+                keeper: attempt.keeper.as_ref()?.pid,
+                step: &step.id,
+            })
+        });
+        self.population.set_running(&attempts.collect::<Vec<_>>());
         self.running = !running.is_empty();
         self.build_known = cgroups().count() == running.len();
         self.build_cgroup.set(cgroups().find_map(Path::parent));
@@ -217,25 +279,14 @@ impl Loop {
         }
     }
 
-    fn publish(&mut self, sample: Sample, frame: &Frame) {
-        let points = expose(&sample);
-        let series: Vec<String> = points
-            .iter()
-            .map(lfs_wrapper_model::metric::Point::series)
-            .collect();
-        if *self.series != *series {
-            self.series = series.into();
-        }
-        let kept = self.history.append(history::Frame {
-            time_msec: sample.time_msec,
-            monotonic_usec: sample.monotonic_usec,
-            series: Arc::clone(&self.series),
-            samples: points.iter().map(|point| point.value).collect(),
-        });
-        if let Err(error) = kept {
+    fn publish(&mut self, mut sample: Sample, frame: &Frame) {
+        let processes = self.population.points();
+        let stored = self.recorder.record(&mut sample, Arc::clone(&processes));
+        self.own.dropped_values = self.recorder.dropped;
+        if let Err(error) = self.history.append(stored) {
             warn!("{error}");
         }
-        self.live.publish_frame(sample, frame, self.own);
+        self.live.publish_frame(sample, processes, frame, self.own);
     }
 
     fn write_even_on_a_full_disk(&self, effects: &[Effect]) -> rusqlite::Result<Vec<store::Alert>> {

@@ -4,7 +4,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use lfs_wrapper_history::{Frame, History};
+use lfs_wrapper_history::{Frame, History, Samples};
 use tempfile::TempDir;
 
 const PLENTY: u64 = 1 << 30;
@@ -13,11 +13,16 @@ fn frame(second: i64, series: &[&str], value: f64) -> Frame {
     Frame {
         time_msec: second * 1000,
         monotonic_usec: u64::try_from(second).unwrap() * 1_000_000,
-        series: series
-            .iter()
-            .map(|name| (*name).to_owned())
-            .collect::<Arc<[String]>>(),
-        samples: vec![value; series.len()],
+        machine: samples(series, value),
+        processes: Samples::default(),
+    }
+}
+
+fn samples(series: &[&str], value: f64) -> Samples {
+    let names = series.iter().map(|name| (*name).to_owned());
+    Samples {
+        series: names.collect::<Arc<[String]>>(),
+        values: vec![value; series.len()],
     }
 }
 
@@ -28,7 +33,10 @@ fn what_was_flushed_is_there_after_opening_again_and_what_is_held_can_be_read() 
     let frames: Vec<Frame> = (0..7)
         .map(|second| match second {
             0..=3 => frame(second, &["a", "b{x=\"1\"}"], 0.1),
-            _ => frame(second, &["a"], f64::INFINITY),
+            _ => Frame {
+                processes: samples(&["p{comm=\"cc1\"}"], 2.0),
+                ..frame(second, &["a"], f64::INFINITY)
+            },
         })
         .collect();
     let (mut history, note) = History::open(&path, PLENTY).unwrap();
@@ -64,11 +72,15 @@ fn the_file_stays_below_its_cap_and_the_newest_frames_stay() {
     assert_eq!(kept.last().unwrap().time_msec, 999_000);
     assert!(kept.len() > 50, "{}", kept.len());
     drop(history);
-    let layouts: i64 = rusqlite::Connection::open(&path)
-        .unwrap()
-        .query_row("SELECT count(*) FROM layout", [], |row| row.get(0))
-        .unwrap();
-    assert!(layouts < 100, "{layouts}");
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let count = |table| -> i64 {
+        let sql = format!("SELECT count(*) FROM {table}");
+        connection.query_row(&sql, [], |row| row.get(0)).unwrap()
+    };
+    // Ten frames had the same device.
+    let devices = i64::try_from(kept.len() / 10).unwrap() + 2;
+    assert!(count("layout") <= devices, "{}", count("layout"));
+    assert!(count("series") <= 500 + devices, "{}", count("series"));
     // One batch may be written above the cap before room is made.
     assert!(fs::metadata(&path).unwrap().len() < cap + 64 * 1024);
 }
@@ -93,4 +105,28 @@ fn a_damaged_file_is_kept_aside_and_an_empty_one_begun() {
     let kept = fs::read_dir(folder.path()).unwrap().flatten();
     let kept = kept.filter(|entry| entry.file_name().to_string_lossy().contains(".damaged-"));
     assert_eq!(kept.count(), 1);
+}
+
+#[test]
+fn a_file_of_the_first_form_is_read_and_written_on() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("history.db");
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute_batch(
+            "PRAGMA application_id = 1279677256;
+             CREATE TABLE layout (id INTEGER PRIMARY KEY, series TEXT NOT NULL UNIQUE) STRICT;
+             CREATE TABLE frame (time_msec INTEGER PRIMARY KEY, monotonic_usec INTEGER NOT NULL,
+                 layout INTEGER NOT NULL REFERENCES layout (id), samples BLOB NOT NULL) STRICT;
+             INSERT INTO layout VALUES (7, 'a' || char(10) || 'b');
+             INSERT INTO frame VALUES (1000, 1000000, 7, zeroblob(16));",
+        )
+        .unwrap();
+    let (mut history, note) = History::open(&path, PLENTY).unwrap();
+    assert_eq!(note, None);
+    let old = frame(1, &["a", "b"], 0.0);
+    let new = frame(2, &["b", "c"], 1.0);
+    history.append(new.clone()).unwrap();
+    history.flush().unwrap();
+    assert_eq!(history.read(0).unwrap(), [old, new]);
 }

@@ -4,13 +4,15 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lfs_wrapper_model::document::{self, DocumentError};
 use serde::Deserialize;
 use toml::Spanned;
+
+use crate::collectors::Collectors;
+use crate::place::{Wrong, unplaced};
 
 /// Everything that can be configured. Each value has a default.
 #[derive(Debug, Default, Deserialize)]
@@ -24,6 +26,8 @@ pub struct Config {
     pub thresholds: Thresholds,
     /// `[channels]`.
     pub channels: Channels,
+    /// `[collectors]`.
+    pub collectors: Collectors,
 }
 
 /// The monitor itself.
@@ -34,6 +38,9 @@ pub struct Monitor {
     pub listen: Spanned<SocketAddr>,
     /// Time between two samples, 0.1 to 3600.
     pub interval_seconds: Spanned<f64>,
+    /// What the monitor may use of one core, per cent, 0.1 to 100; above it, it
+    /// looks less closely at processes.
+    pub cpu_budget_percent: Spanned<f64>,
 }
 
 /// What was sampled.
@@ -103,6 +110,7 @@ impl Default for Monitor {
         Self {
             listen: unplaced(SocketAddr::from(([127, 0, 0, 1], 9723))),
             interval_seconds: unplaced(1.0),
+            cpu_budget_percent: unplaced(2.0),
         }
     }
 }
@@ -128,10 +136,6 @@ impl Default for Syslog {
             path: None,
         }
     }
-}
-
-fn unplaced<T>(value: T) -> Spanned<T> {
-    Spanned::new(0..0, value)
 }
 
 /// Why there is no configuration.
@@ -185,6 +189,14 @@ impl Config {
                 "give 0.1 to 3600 seconds",
             ));
         }
+        let budget = &self.monitor.cpu_budget_percent;
+        if !(0.1..=100.0).contains(budget.get_ref()) {
+            return Err((
+                budget.span(),
+                format!("a budget of {} per cent of a core", budget.get_ref()),
+                "give 0.1 to 100 per cent",
+            ));
+        }
         if *self.history.max_bytes.get_ref() < 1024 * 1024 {
             return Err((
                 self.history.max_bytes.span(),
@@ -196,7 +208,8 @@ impl Config {
         check_levels(&thresholds.cpu, 100.0)?;
         check_levels(&thresholds.memory, 100.0)?;
         check_levels(&thresholds.disk, 100.0)?;
-        check_levels(&thresholds.processes, f64::MAX)
+        check_levels(&thresholds.processes, f64::MAX)?;
+        self.collectors.check()
     }
 
     /// Time between two samples.
@@ -204,9 +217,6 @@ impl Config {
         Duration::from_secs_f64(*self.monitor.interval_seconds.get_ref())
     }
 }
-
-/// Where, what, and what to do instead.
-type Wrong = (Range<usize>, String, &'static str);
 
 fn check_listen(listen: &Spanned<SocketAddr>) -> Result<(), Wrong> {
     refuse_listen(*listen.get_ref()).map_or(Ok(()), |help| {
@@ -253,70 +263,4 @@ fn check_levels(levels: &Levels, max: f64) -> Result<(), Wrong> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn error_of(text: &str) -> String {
-        Config::parse(Path::new("config.toml"), text)
-            .expect_err("the configuration is wrong")
-            .to_string()
-    }
-
-    #[test]
-    fn what_is_wrong_is_shown_in_its_line_with_what_to_do() {
-        let table = [
-            (
-                "[monitr]\n",
-                "config.toml:1:2: unknown key 'monitr'",
-                "did you mean 'monitor'?",
-            ),
-            (
-                "[thresholds]\ncpu = { warnin = 1 }",
-                "config.toml:2:9: unknown key 'warnin'",
-                "did you mean 'warning'?",
-            ),
-            (
-                "[thresholds]\ncpu = { warning = 80, critical = 70.5 }",
-                "config.toml:2:34: 70.5 is not above 80",
-                "rise from",
-            ),
-            (
-                "[thresholds]\ndisk = { error = 130 }",
-                "config.toml:2:18: a threshold of 130",
-                "0 to 100",
-            ),
-            (
-                "[monitor]\ninterval_seconds = 0",
-                "config.toml:2:20: an interval of 0",
-                "0.1 to 3600",
-            ),
-            (
-                "[monitor]\nlisten = \"0.0.0.0:80\"",
-                "config.toml:2:10: 0.0.0.0:80 is not a loopback",
-                "SSH tunnel",
-            ),
-            ("[monitor]\nlisten = \"here\"", "config.toml:2:10: ", ""),
-            (
-                "[history]\nmax_bytes = 5",
-                "config.toml:2:13: too little",
-                "1048576",
-            ),
-        ];
-        for (text, begin, end) in table {
-            let error = error_of(text);
-            assert!(error.starts_with(begin) && error.contains(end), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_missing_file_gives_the_defaults_unless_it_was_asked_for() {
-        let folder = tempfile::TempDir::new().unwrap();
-        let path = folder.path().join("config.toml");
-        let config = Config::read(&path, false).unwrap();
-        assert_eq!(
-            config.monitor.listen.get_ref().to_string(),
-            "127.0.0.1:9723"
-        );
-        assert!(Config::read(&path, true).is_err());
-    }
-}
+mod tests;

@@ -1,3 +1,5 @@
 //! The host's side of the program: so far its configuration.
 
+pub mod collectors;
 pub mod config;
+mod place;

@@ -11,9 +11,20 @@ pub fn read_monotonic_usec() -> u64 {
     u64::try_from(read_monotonic().as_micros()).unwrap_or(u64::MAX)
 }
 
+/// CLOCK_BOOTTIME: microseconds since the machine was booted, the time it was
+/// suspended included; processes' beginnings are counted on it.
+pub fn read_boottime_usec() -> u64 {
+    let time = read_clock(ClockId::Boottime);
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
 fn read_monotonic() -> Duration {
-    let time = clock_gettime(ClockId::Monotonic);
-    // Neither is ever negative on this clock.
+    read_clock(ClockId::Monotonic)
+}
+
+fn read_clock(clock: ClockId) -> Duration {
+    let time = clock_gettime(clock);
+    // Neither is ever negative on these clocks.
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
     let nanoseconds = u32::try_from(time.tv_nsec).unwrap_or_default();
     Duration::new(seconds, nanoseconds)

@@ -2,7 +2,7 @@
 //! was stored as series derives to the same frames as what was read.
 
 use lfs_wrapper_model::TimeMsec;
-use lfs_wrapper_model::metric::{Metric, Point};
+use lfs_wrapper_model::metric::{Label, Metric, Point};
 
 use crate::cgroup::{BuildCounts, BuildGroup};
 use crate::cpu::{CoreSample, CpuTicks};
@@ -24,6 +24,7 @@ pub fn expose(sample: &Sample) -> Vec<Point> {
     let mut points = Vec::new();
     expose_rows(&sample.cpu.cores, &mut points);
     expose_values(&sample.cpu.counters, &mut points);
+    expose_rows(&sample.run_queues, &mut points);
     expose_values(&sample.load, &mut points);
     expose_values(&sample.memory, &mut points);
     expose_values(&sample.vmstat, &mut points);
@@ -31,15 +32,19 @@ pub fn expose(sample: &Sample) -> Vec<Point> {
     expose_rows(&sample.disks, &mut points);
     expose_rows(&sample.filesystems, &mut points);
     points.extend(sample.filesystems.iter().map(|filesystem| Point {
-        metric: READ_ONLY,
-        labels: filesystem.labels(),
+        metric: READ_ONLY.into(),
+        labels: to_labels(filesystem.labels()),
         value: f64::from(u8::from(filesystem.read_only)),
     }));
     expose_rows(&sample.networks, &mut points);
+    expose_values(&sample.protocols, &mut points);
     expose_values(&sample.processes, &mut points);
     let build = sample.build.as_ref().map_or(NO_BUILD, |build| build.counts);
     expose_values(&build, &mut points);
-    points.sort_by_key(|point| point.metric.name);
+    expose_rows(&sample.steps, &mut points);
+    points.extend(sample.further.iter().cloned());
+    points.extend(sample.slow.iter().cloned());
+    points.sort_by(|one, other| one.metric.name().cmp(other.metric.name()));
     points
 }
 
@@ -68,10 +73,15 @@ fn expose_field<V>(field: &Field<V>, values: &V, labels: impl FnOnce() -> Labels
     let mut labels = labels();
     labels.extend(field.label.map(|(name, value)| (name, value.to_owned())));
     Some(Point {
-        metric: field.metric,
-        labels,
+        metric: field.metric.into(),
+        labels: to_labels(labels),
         value,
     })
+}
+
+fn to_labels(labels: Labels) -> Vec<Label> {
+    let labels = labels.into_iter();
+    labels.map(|(name, value)| (name.into(), value)).collect()
 }
 
 /// The sample whose points these are, given as series text (`name{label="v"}`)
@@ -106,6 +116,7 @@ pub fn restore(
 fn restore_point(sample: &mut Sample, series: &Series<'_>, value: f64) -> bool {
     restore_row(&mut sample.cpu.cores, series, value)
         || restore_values(&mut sample.cpu.counters, series, value)
+        || restore_row(&mut sample.run_queues, series, value)
         || restore_values(&mut sample.load, series, value)
         || restore_values(&mut sample.memory, series, value)
         || restore_values(&mut sample.vmstat, series, value)
@@ -114,7 +125,9 @@ fn restore_point(sample: &mut Sample, series: &Series<'_>, value: f64) -> bool {
         || restore_row(&mut sample.filesystems, series, value)
         || restore_read_only(&mut sample.filesystems, series, value)
         || restore_row(&mut sample.networks, series, value)
+        || restore_values(&mut sample.protocols, series, value)
         || restore_values(&mut sample.processes, series, value)
+        || restore_row(&mut sample.steps, series, value)
 }
 
 fn restore_values<V: Values>(values: &mut V, series: &Series<'_>, value: f64) -> bool {
@@ -149,7 +162,7 @@ fn restore_read_only(rows: &mut Vec<FilesystemSample>, series: &Series<'_>, valu
 
 /// The row that these labels name, added where it is new.
 fn find_row<'rows, R: Row>(rows: &'rows mut Vec<R>, series: &Series<'_>) -> Option<&'rows mut R> {
-    let known = rows.iter().position(|row| row.is_named(series));
+    let known = R::position(rows, series);
     let index = known.unwrap_or(rows.len());
     if known.is_none() {
         rows.push(R::from_labels(series)?);

@@ -2,6 +2,9 @@
 //! unit, and the metric it is exposed as stand in one place, so that parsing,
 //! exposing and restoring share one list.
 
+use std::collections::HashSet;
+use std::hash::Hash;
+
 use lfs_wrapper_model::metric::Metric;
 
 use crate::series::Series;
@@ -21,6 +24,8 @@ pub(crate) enum Unit {
     Msec,
     /// Shown as seconds.
     Usec,
+    /// Shown as seconds.
+    Nsec,
     /// 512 bytes, whatever the device's own sector size; shown as bytes.
     Sectors,
 }
@@ -33,6 +38,7 @@ impl Unit {
             Self::Hundredths | Self::Ticks => raw / 100.0,
             Self::Msec => raw / 1e3,
             Self::Usec => raw / 1e6,
+            Self::Nsec => raw / 1e9,
             Self::Sectors => raw * 512.0,
         }
     }
@@ -44,6 +50,7 @@ impl Unit {
             Self::Hundredths | Self::Ticks => value * 100.0,
             Self::Msec => value * 1e3,
             Self::Usec => value * 1e6,
+            Self::Nsec => value * 1e9,
             Self::Sectors => value / 512.0,
         };
         // 2^64 is the first value that no longer fits; NaN fails both sides.
@@ -93,6 +100,11 @@ pub(crate) trait Row: Sized {
     fn from_labels(series: &Series<'_>) -> Option<Self>;
     /// Whether these labels name this row.
     fn is_named(&self, series: &Series<'_>) -> bool;
+    /// Where the row that these labels name stands; kinds of which there are
+    /// thousands find it without looking at each.
+    fn position(rows: &[Self], series: &Series<'_>) -> Option<usize> {
+        rows.iter().position(|row| row.is_named(series))
+    }
 }
 
 /// Text of `key number` lines, with or without a colon and a unit `kB`; the
@@ -113,14 +125,25 @@ pub(crate) fn parse_keyed<V: Values>(text: &[u8]) -> V {
     values
 }
 
-/// The columns of one line, in the table's order; columns that are missing or
-/// no numbers stay `None`.
+/// The columns of one line, in the table's order; columns that are missing stay
+/// `None`, and so does what is no number and all that follows: where a blank was
+/// lost, a number further on stands in another's place.
 pub(crate) fn parse_columns<V: Values>(columns: impl Iterator<Item: AsRef<[u8]>>) -> V {
     let mut values = V::default();
     for (field, word) in V::FIELDS.iter().zip(columns) {
-        (field.set)(&mut values, parse_u64(word.as_ref()));
+        let Some(number) = parse_u64(word.as_ref()) else {
+            break;
+        };
+        (field.set)(&mut values, Some(number));
     }
     values
+}
+
+/// Leaves only the first row of each name. The kernel lists a thing once; one
+/// listed again would be counted again, and be a series that is there twice.
+pub(crate) fn keep_first<R, N: Eq + Hash>(rows: &mut Vec<R>, name: impl Fn(&R) -> N) {
+    let mut seen = HashSet::with_capacity(rows.len());
+    rows.retain(|row| seen.insert(name(row)));
 }
 
 /// `&'static Metric` of a kind, name and help.
@@ -174,8 +197,8 @@ mod tests {
 
     #[test]
     fn values_survive_the_way_through_base_units() {
-        use Unit::{Hundredths, Msec, One, Sectors, Ticks, Usec};
-        for unit in [One, Hundredths, Ticks, Msec, Usec, Sectors] {
+        use Unit::{Hundredths, Msec, Nsec, One, Sectors, Ticks, Usec};
+        for unit in [One, Hundredths, Ticks, Msec, Usec, Nsec, Sectors] {
             for raw in [0, 1, 29, 57, 999_999_999_937, 1 << 50] {
                 assert_eq!(
                     unit.parse_base(unit.derive_base(raw)),

@@ -3,12 +3,15 @@
 
 use lfs_wrapper_model::TimeMsec;
 
+use crate::cgroup::step::{StepFrame, derive_steps};
 use crate::cgroup::{derive_build_cpu, derive_build_processes};
+use crate::cpu::run_queue::{RunQueueFrame, derive_run_queues};
 use crate::cpu::{CpuFrame, Load, derive_cpu, derive_load};
-use crate::disk::{DiskFrame, derive_disk};
+use crate::disk::frame::{DiskDeviceFrame, DiskFrame, derive_disk, derive_disk_devices};
 use crate::filesystem::{FilesystemFrame, derive_filesystems};
 use crate::interval::Interval;
 use crate::memory::{MemoryFrame, derive_memory};
+use crate::network::protocol_frame::{ProtocolFrame, derive_protocols};
 use crate::network::{NetworkFrame, derive_network};
 use crate::pressure::{PressureFrame, derive_pressure};
 use crate::process::{ProcessFrame, derive_processes};
@@ -30,21 +33,30 @@ pub struct Frame {
     pub interval_usec: u64,
     /// How busy the processors were.
     pub cpu: Option<CpuFrame>,
+    /// How crowded each processor was, by number; empty where the kernel does
+    /// not tell.
+    pub run_queues: Vec<RunQueueFrame>,
     /// Share of the whole machine's processors that the build used; 0 without
     /// a build. A build that began in between counts from its beginning.
     pub build_cpu_ratio: Option<f64>,
     /// Processes of the build; 0 without a build.
     pub build_processes: Option<u32>,
+    /// The supervised steps that run.
+    pub steps: Vec<StepFrame>,
     /// The load averages.
     pub load: Option<Load>,
     /// Memory and swap.
     pub memory: Option<MemoryFrame>,
     /// The local file systems, by mount point.
     pub filesystems: Vec<FilesystemFrame>,
-    /// What the disks did.
+    /// What the disks did, together.
     pub disk: Option<DiskFrame>,
+    /// What each disk did, by name.
+    pub disks: Vec<DiskDeviceFrame>,
     /// What the network devices did.
     pub network: Option<NetworkFrame>,
+    /// How the network protocols fared.
+    pub protocols: Option<ProtocolFrame>,
     /// Shares of the interval in which tasks waited for a resource.
     pub pressure: PressureFrame,
     /// How many processes there are.
@@ -69,10 +81,12 @@ pub fn derive(previous: &Sample, next: &Sample) -> Frame {
     let interval = Interval {
         usec: next.monotonic_usec - previous.monotonic_usec,
     };
+    let disks = derive_disk_devices(&previous.disks, &next.disks, interval);
     Frame {
         time_msec: next.time_msec,
         interval_usec: interval.usec,
         cpu: derive_cpu(&previous.cpu, &next.cpu),
+        run_queues: derive_run_queues(&previous.run_queues, &next.run_queues, interval),
         build_cpu_ratio: derive_build_cpu(
             previous.build.as_ref(),
             next.build.as_ref(),
@@ -80,11 +94,14 @@ pub fn derive(previous: &Sample, next: &Sample) -> Frame {
             interval,
         ),
         build_processes: derive_build_processes(next.build.as_ref()),
+        steps: derive_steps(&previous.steps, &next.steps, interval),
         load: derive_load(&next.load),
         memory: derive_memory(&next.memory, &previous.vmstat, &next.vmstat, interval),
-        filesystems: derive_filesystems(&next.filesystems),
-        disk: derive_disk(&previous.disks, &next.disks, interval),
+        filesystems: derive_filesystems(&previous.filesystems, &next.filesystems),
+        disk: derive_disk(&disks),
+        disks,
         network: derive_network(&previous.networks, &next.networks, interval),
+        protocols: derive_protocols(&previous.protocols, &next.protocols, interval),
         pressure: derive_pressure(&previous.pressure, &next.pressure, interval),
         processes: derive_processes(&next.processes, &next.cpu.counters),
         absent: next.absent.clone(),

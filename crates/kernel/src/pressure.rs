@@ -32,6 +32,11 @@ values! {
     io_full_usec = "io full", Usec,
         metric!(Counter, "node_pressure_io_stalled_seconds_total",
             "Total time in seconds no process could make progress due to IO congestion");
+    /// All tasks waited while interrupts were served; since Linux 6.1, and
+    /// only where the kernel accounts for interrupts.
+    irq_full_usec = "irq full", Usec,
+        metric!(Counter, "node_pressure_irq_stalled_seconds_total",
+            "Total time in seconds no process could make progress due to IRQ congestion");
 }
 
 /// Reads `/proc/pressure/*`.
@@ -48,6 +53,9 @@ pub(crate) fn read_pressure(source: &mut Source, procfs: &Path) -> PressureSampl
         for line in missing.filter_map(|key| key.strip_prefix(resource)) {
             source.note("pressure", &path, format_args!("no total of{line}"));
         }
+    }
+    if let Ok(text) = source.read_kept(&folder.join("irq")) {
+        parse_pressure("irq", text, &mut sample);
     }
     sample
 }
@@ -84,6 +92,8 @@ pub struct PressureFrame {
     pub io_some: Option<f64>,
     /// All tasks waited for I/O.
     pub io_full: Option<f64>,
+    /// All tasks waited while interrupts were served.
+    pub irq_full: Option<f64>,
 }
 
 /// Pressure's frame.
@@ -98,5 +108,6 @@ pub(crate) fn derive_pressure(
         memory_full: interval.share(previous.memory_full_usec, next.memory_full_usec),
         io_some: interval.share(previous.io_some_usec, next.io_some_usec),
         io_full: interval.share(previous.io_full_usec, next.io_full_usec),
+        irq_full: interval.share(previous.irq_full_usec, next.irq_full_usec),
     }
 }

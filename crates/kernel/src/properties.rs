@@ -8,15 +8,19 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
 use crate::cgroup::{BuildGroup, parse_cpu_stat};
+use crate::cpu::run_queue::{RunQueueSample, parse_schedstat};
 use crate::cpu::{CoreSample, CpuSample, CpuTicks, StatCounters, parse_load, parse_stat};
+use crate::disk::raid::parse_mdstat;
 use crate::disk::{DiskSample, parse_diskstats};
 use crate::field::{Values, parse_keyed};
 use crate::filesystem::{FilesystemSample, derive_local_mounts, parse_mounts};
 use crate::memory::{MemorySample, VmstatCounters};
+use crate::network::protocol::ProtocolCounters;
 use crate::network::{NetworkSample, parse_net_dev};
 use crate::pressure::{PressureSample, parse_pressure};
 use crate::process::ProcessSample;
 use crate::sample::Sample;
+use crate::system::parse_os_release;
 use crate::{derive, expose, restore};
 
 /// Numbers that a double holds exactly in every unit; those of the earlier of
@@ -70,6 +74,10 @@ fn cpus(numbers: Range<u64>) -> impl Strategy<Value = CpuSample> {
     })
 }
 
+fn run_queues(numbers: Range<u64>) -> impl Strategy<Value = Vec<RunQueueSample>> {
+    rows(numbers, |core, counts| RunQueueSample { core, counts })
+}
+
 fn disks(numbers: Range<u64>) -> impl Strategy<Value = Vec<DiskSample>> {
     rows(numbers, |number, counts| DiskSample {
         device: format!("sd{number}"),
@@ -115,14 +123,21 @@ fn samples(numbers: Range<u64>) -> impl Strategy<Value = Sample> {
         some_values::<VmstatCounters>(numbers.clone()),
         some_values::<PressureSample>(numbers.clone()),
         some_values::<ProcessSample>(numbers.clone()),
+        some_values::<ProtocolCounters>(numbers.clone()),
     );
     let of = || numbers.clone();
-    let rows = (disks(of()), filesystems(of()), networks(of()));
+    let rows = (
+        disks(of()),
+        filesystems(of()),
+        networks(of()),
+        run_queues(of()),
+    );
     (cpus(of()), singles, rows, builds(of()), of()).prop_map(|(cpu, singles, rows, build, usec)| {
-        let (load, memory, vmstat, pressure, processes) = singles;
-        let (disks, filesystems, networks) = rows;
+        let (load, memory, vmstat, pressure, processes, protocols) = singles;
+        let (disks, filesystems, networks, run_queues) = rows;
         Sample {
             cpu,
+            run_queues,
             load,
             memory,
             vmstat,
@@ -130,6 +145,7 @@ fn samples(numbers: Range<u64>) -> impl Strategy<Value = Sample> {
             disks,
             filesystems,
             networks,
+            protocols,
             processes,
             build,
             ..Sample::empty(1_700_000_000_000, usec)
@@ -165,7 +181,7 @@ fn render_stat(sample: &CpuSample) -> String {
 fn render_diskstats(disks: &[DiskSample]) -> String {
     disks.iter().fold(String::new(), |mut text, disk| {
         let columns = render_columns(&disk.counts);
-        writeln!(text, "   8 {:7} {}{columns} 0 0 0 0", 16, disk.device).unwrap();
+        writeln!(text, "   8 {:7} {}{columns} 0 0", 16, disk.device).unwrap();
         text
     })
 }
@@ -177,6 +193,9 @@ fn parse_all(text: &[u8]) {
     let _memory: MemorySample = parse_keyed(text);
     parse_pressure("memory", text, &mut PressureSample::default());
     drop(parse_diskstats(text));
+    drop(parse_schedstat(text));
+    drop(parse_mdstat(text));
+    drop(parse_os_release(text));
     drop(parse_net_dev(text));
     drop(derive_local_mounts(parse_mounts(text)));
     let _build = parse_cpu_stat(text);
@@ -243,6 +262,9 @@ proptest! {
             .chain(shares.into_iter().flatten())
             .chain(frame.memory.iter().map(|memory| memory.used_ratio))
             .chain(frame.disk.iter().map(|disk| disk.busy_ratio))
+            .chain(frame.protocols.iter().flat_map(|protocols| protocols.tcp_retransmit_ratio))
+            .chain(frame.disks.iter().map(|disk| disk.busy_ratio))
+            .chain(frame.pressure.irq_full)
             .chain(frame.filesystems.iter().map(|filesystem| filesystem.used_ratio));
         for ratio in ratios {
             prop_assert!((0.0..=1.0).contains(&ratio), "{ratio}");
@@ -259,4 +281,23 @@ proptest! {
         names.dedup();
         prop_assert_eq!(names.len(), all);
     }
+}
+
+#[test]
+fn rows_that_stand_twice_count_once() {
+    let twice = |line: &str, other: &str| [line, other].concat().into_bytes();
+    let cores = parse_stat(&twice("cpu3 1 2\n", "cpu3 5 6\n")).cores;
+    assert_eq!(cores.len(), 1);
+    assert_eq!(cores[0].ticks.user_ticks, Some(1));
+    let line = "cpu3 0 0 0 0 0 0 1 2 3\n";
+    assert_eq!(parse_schedstat(&twice(line, line)).len(), 1);
+    let disks = parse_diskstats(&twice("8 0 sda 1\n", "8 0 sda 2\n"));
+    assert_eq!(disks.len(), 1);
+    assert_eq!(disks[0].counts.reads_completed, Some(1));
+    let line = "md0 : active raid1 sda1[0]\n";
+    assert_eq!(parse_mdstat(&twice(line, line)).len(), 1);
+    let text = "face |bytes |bytes\n eth0: 1 2\n eth0: 3 4\n";
+    let networks = parse_net_dev(text.as_bytes());
+    assert_eq!(networks.len(), 1);
+    assert_eq!(networks[0].counts.receive_bytes, Some(1));
 }

@@ -15,6 +15,14 @@ impl Series<'_> {
         let label = self.labels.iter().find(|label| label.0 == name);
         label.map(|label| label.1.as_ref())
     }
+
+    /// All labels with their values, in the order of the text.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn labels(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.labels
+            .iter()
+            .map(|(name, value)| (*name, value.as_ref()))
+    }
 }
 
 /// Takes series text apart; `None` where it is none.
@@ -70,8 +78,8 @@ mod tests {
     proptest! {
         #[test]
         fn what_a_point_prints_is_taken_apart_again(device: String, mountpoint: String) {
-            let labels = vec![("device", device.clone()), ("mountpoint", mountpoint.clone())];
-            let text = Point { metric: &METRIC, labels, value: 1.0 }.series();
+            let labels = [("device", device.as_str()), ("mountpoint", mountpoint.as_str())];
+            let text = Point::labelled(&METRIC, &labels, 1.0).series();
             let series = parse_series(&text).unwrap();
             prop_assert_eq!(series.name, METRIC.name);
             prop_assert_eq!(series.label("device"), Some(device.as_str()));

@@ -1,11 +1,14 @@
 //! Opening kernel files, one buffer for all of them, and writing down what
 //! could not be read.
 
+use std::collections::HashMap;
 use std::fmt::Display;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read as _};
-use std::path::Path;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
 
+use rustix::buffer::spare_capacity;
+use rustix::io::{Errno, pread};
 use thiserror::Error;
 
 use crate::field::{Row, Values};
@@ -25,10 +28,19 @@ pub struct Absent {
     pub why: String,
 }
 
-/// The one buffer and the list of what is missing, for one reader.
+/// Files of the system that stay open, so that reading one again takes no
+/// open(2) and close(2).
+const KEPT_MAX: usize = 64;
+
+/// What a read asks for at once; most kernel files are smaller.
+const CHUNK_BYTES: usize = 16 << 10;
+
+/// The one buffer, the files kept open, and the list of what is missing, for
+/// one reader.
 #[derive(Debug, Default)]
 pub(crate) struct Source {
     buffer: Vec<u8>,
+    kept: HashMap<PathBuf, File>,
     absent: Vec<Absent>,
 }
 
@@ -39,20 +51,37 @@ impl Source {
         self.absent.push(Absent { what, why });
     }
 
+    /// Takes over what another reader wrote down.
+    pub(crate) fn extend_absent(&mut self, absent: Vec<Absent>) {
+        self.absent.extend(absent);
+    }
+
     /// What was written down since the last call.
     pub(crate) fn take_absent(&mut self) -> Vec<Absent> {
         std::mem::take(&mut self.absent)
     }
 
-    /// The text of a file, valid until the next read.
+    /// The text of a file that comes and goes, or is read seldom; valid until
+    /// the next read.
     pub(crate) fn read_text(&mut self, path: &Path) -> io::Result<&[u8]> {
-        self.buffer.clear();
+        read_whole(&File::open(path)?, &mut self.buffer)?;
+        Ok(&self.buffer)
+    }
+
+    /// The text of a file of the system, which is kept open; valid until the
+    /// next read.
+    pub(crate) fn read_kept(&mut self, path: &Path) -> io::Result<&[u8]> {
+        if let Some(file) = self.kept.get(path) {
+            if read_whole(file, &mut self.buffer).is_ok() {
+                return Ok(&self.buffer);
+            }
+            // Its device or mount may have gone and come back.
+            self.kept.remove(path);
+        }
         let file = File::open(path)?;
-        let length = file
-            .take(READ_MAX_BYTES + 1)
-            .read_to_end(&mut self.buffer)?;
-        if length as u64 > READ_MAX_BYTES {
-            return Err(ErrorKind::FileTooLarge.into());
+        read_whole(&file, &mut self.buffer)?;
+        if self.kept.len() < KEPT_MAX {
+            self.kept.insert(path.to_owned(), file);
         }
         Ok(&self.buffer)
     }
@@ -64,7 +93,7 @@ impl Source {
         path: &Path,
         parse: impl FnOnce(&[u8]) -> T,
     ) -> Option<T> {
-        match self.read_text(path) {
+        match self.read_kept(path) {
             Ok(text) => Some(parse(text)),
             Err(error) => {
                 self.note(what, path, render_error(&error));
@@ -109,6 +138,24 @@ impl Source {
             path,
             format_args!("{count} incomplete line(s), the first is {name:?}"),
         );
+    }
+}
+
+/// Reads a file from its beginning, wherever it was read to before. The
+/// kernel hands out a long file in pieces, so only a read of nothing is its end.
+fn read_whole(file: &File, buffer: &mut Vec<u8>) -> io::Result<()> {
+    buffer.clear();
+    loop {
+        buffer.reserve(CHUNK_BYTES);
+        let offset = buffer.len() as u64;
+        match pread(file, spare_capacity(buffer), offset) {
+            Ok(0) => return Ok(()),
+            Ok(_) if buffer.len() as u64 > READ_MAX_BYTES => {
+                return Err(ErrorKind::FileTooLarge.into());
+            }
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 

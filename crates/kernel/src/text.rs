@@ -26,6 +26,14 @@ pub(crate) fn parse_u64(word: &[u8]) -> Option<u64> {
     })
 }
 
+/// A number of nothing but hexadecimal digits, without `0x`, that fits.
+pub(crate) fn parse_hex(word: &[u8]) -> Option<u64> {
+    // from_str_radix would take a sign.
+    let digits = word.iter().all(u8::is_ascii_hexdigit);
+    let text = std::str::from_utf8(word).ok().filter(|_| digits)?;
+    u64::from_str_radix(text, 16).ok()
+}
+
 /// A device or core name for people and labels; bytes that are not UTF-8 show
 /// as the replacement character.
 pub(crate) fn parse_name(word: &[u8]) -> String {
@@ -41,6 +49,15 @@ mod tests {
         let text = b"one 1\n\ntwo 2\nthree 33";
         let found: Vec<&[u8]> = lines(text).collect();
         assert_eq!(found, [b"one 1".as_slice(), b"", b"two 2"]);
+    }
+
+    #[test]
+    fn hexadecimal_numbers_are_digits_that_fit() {
+        assert_eq!(parse_hex(b"00fF"), Some(255));
+        assert_eq!(parse_hex(b"ffffffffffffffff"), Some(u64::MAX));
+        for word in ["", "+1", "-1", "0x1", "1g", "10000000000000000"] {
+            assert_eq!(parse_hex(word.as_bytes()), None, "{word}");
+        }
     }
 
     #[test]

@@ -276,3 +276,18 @@ fn nothing_is_derived_across_a_boot_or_backwards() {
         );
     }
 }
+
+#[test]
+fn protocols_fare_as_their_counters_say() {
+    let mut previous = before();
+    previous.protocols.tcp_out_segments = Some(100);
+    previous.protocols.tcp_retransmits = Some(10);
+    let mut next = previous.clone();
+    next.monotonic_usec += 2_000_000;
+    next.protocols.tcp_out_segments = Some(106);
+    next.protocols.tcp_retransmits = Some(12);
+    let protocols = derive(&previous, &next).protocols.unwrap();
+    assert_eq!(protocols.tcp_out_segments_per_second, Some(3.0));
+    assert_eq!(protocols.tcp_retransmit_ratio, Some(0.25));
+    assert_eq!(derive(&before(), &before()).protocols, None);
+}

@@ -14,7 +14,10 @@ const FILE_NAME: &str = "state.db";
 const APPLICATION_ID: i32 = 0x4c46_5357;
 
 /// Entry N brings a database from version N to version N + 1.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../migrations/0001.sql"),
+    include_str!("../migrations/0002.sql"),
+];
 
 /// The version that this program reads and writes.
 const VERSION: u32 = MIGRATIONS.len() as u32;
@@ -161,8 +164,10 @@ impl Database {
 
     /// A number that changes whenever another connection has written.
     pub fn data_version(&self) -> rusqlite::Result<i64> {
+        // Asked several times a second, so it is not parsed each time.
         self.connection
-            .pragma_query_value(None, "data_version", |row| row.get(0))
+            .prepare_cached("PRAGMA data_version")?
+            .query_row([], |row| row.get(0))
     }
 
     /// Gives the reserved disk space back, so that a few last records fit on

@@ -123,7 +123,7 @@ fn append_audit(connection: &Connection, what: &str) -> Result<()> {
 pub fn drop_unconfigured(database: &Database, configured: &[&str]) -> Result<()> {
     let transaction = database.begin()?;
     let channels: Vec<String> = transaction
-        .prepare("SELECT DISTINCT channel FROM outbox")?
+        .prepare_cached("SELECT DISTINCT channel FROM outbox")?
         .query_map([], |row| row.get(0))?
         .collect::<Result<_>>()?;
     for channel in &channels {

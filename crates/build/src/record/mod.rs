@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Identity;
 use crate::dispatch::{RunState, StepState};
+use crate::exits::Exits;
 use crate::keeper::Ended;
 
 pub use read::{list_runs, list_supervised, list_unnoticed, read_plan, read_run};
@@ -138,6 +139,8 @@ pub struct Attempt {
     pub strays: Option<u64>,
     /// Output that the log had no room for.
     pub log_dropped_bytes: Option<u64>,
+    /// Its processes by the kernel's exit records.
+    pub exits: Option<Exits>,
 }
 
 /// How an attempt came out.
@@ -149,6 +152,8 @@ pub struct Outcome {
     pub reason: Option<String>,
     /// The line of the log that names the cause.
     pub first_error: Option<String>,
+    /// Its processes by the kernel's exit records, where somebody heard them.
+    pub exits: Option<Exits>,
     /// What the keeper reported, if it lived to.
     pub ended: Ended,
 }

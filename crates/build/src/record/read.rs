@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 use super::{Attempt, EndedAttempt, Run, Step};
 use crate::Identity;
 use crate::dispatch::{RunState, StepState};
+use crate::exits::Exits;
 use crate::plan::Plan;
 
 /// The plan of a run, as it was started.
@@ -78,7 +79,7 @@ const RUN_COLUMNS: &str = "id, name, options, state, reason, started_msec, ended
 pub(super) const ATTEMPT_COLUMNS: &str = "id, number, state, phase, started_msec, ended_msec, keeper, \
     leader, cgroup, log, exit_code, signal, reason, first_error, wall_usec, user_usec, \
     system_usec, cpu_source, memory_peak_bytes, memory_source, read_bytes, write_bytes, \
-    io_source, strays, log_dropped_bytes, reaped_cpu_usec";
+    io_source, strays, log_dropped_bytes, reaped_cpu_usec, exits, exits_cpu_usec, exits_lost";
 
 fn read_run_row(row: &Row<'_>) -> Result<Run> {
     let state: String = row.get(3)?;
@@ -185,6 +186,14 @@ pub(super) fn read_attempt(row: &Row<'_>) -> Result<Attempt> {
         strays: unsigned(23)?,
         log_dropped_bytes: unsigned(24)?,
         reaped_cpu_usec: unsigned(25)?,
+        exits: match (unsigned(26)?, unsigned(28)?) {
+            (Some(processes), Some(lost)) => Some(Exits {
+                processes,
+                cpu_usec: unsigned(27)?,
+                lost,
+            }),
+            _ => None,
+        },
     })
 }
 

@@ -229,7 +229,7 @@ fn write_outcome(connection: &Connection, attempt: i64, outcome: &Outcome) -> Re
          reason = ?6, first_error = ?7, wall_usec = ?8, user_usec = ?9, system_usec = ?10, \
          cpu_source = ?11, memory_peak_bytes = ?12, memory_source = ?13, read_bytes = ?14, \
          write_bytes = ?15, io_source = ?16, strays = ?17, log_dropped_bytes = ?18, \
-         reaped_cpu_usec = ?19, \
+         reaped_cpu_usec = ?19, exits = ?20, exits_cpu_usec = ?21, exits_lost = ?22, \
          cgroup = NULL WHERE id = ?1",
         params![
             attempt,
@@ -251,6 +251,9 @@ fn write_outcome(connection: &Connection, attempt: i64, outcome: &Outcome) -> Re
             clamp(ended.strays),
             clamp(ended.log_dropped_bytes),
             ended.reaped_cpu_usec.map(clamp),
+            outcome.exits.map(|exits| clamp(exits.processes)),
+            outcome.exits.and_then(|exits| exits.cpu_usec.map(clamp)),
+            outcome.exits.map(|exits| clamp(exits.lost)),
         ],
     )?;
     Ok(())

@@ -23,6 +23,7 @@ use rustix::process::Signal;
 use super::find::{find_run, find_step};
 use super::{Done, step_log};
 use crate::failure::{Failure, Kind};
+use crate::ledger;
 use crate::output::{print, print_json, render_run_line, render_steps};
 use crate::progress::Progress;
 use crate::session::Session;
@@ -154,7 +155,10 @@ fn begin(session: &Session, start: &Start) -> Done {
     );
     let signals = signals::catch()?;
     recover::recover(&state_dir, &database)?;
-    let supervisor = Supervisor::begin(&state_dir, &database, plan, &options)?;
+    let supervisor = ledger::attach(
+        session,
+        Supervisor::begin(&state_dir, &database, plan, &options)?,
+    );
     finish(session, &supervise(session, supervisor, signals)?)
 }
 
@@ -356,7 +360,7 @@ fn resume(session: &Session, run: Option<i64>) -> Done {
         None => newest_unfinished(&database)?,
     };
     let signals = signals::catch()?;
-    let supervisor = Supervisor::resume(&state_dir, &database, run)?;
+    let supervisor = ledger::attach(session, Supervisor::resume(&state_dir, &database, run)?);
     if !session.quiet {
         say(&format!("resuming run {run}"));
     }

@@ -2,14 +2,19 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use lfs_wrapper_daemon::collect_beside;
 use lfs_wrapper_kernel::{Reader, Roots, expose};
 use lfs_wrapper_model::metric::render_prometheus;
 
 use super::Done;
+use super::up::collectors;
 use crate::output::print;
+use crate::session::Session;
 use crate::terminal::say;
 
 /// Print one sample of the host in Prometheus' text format
+///
+/// The text files and programs of the configuration join in.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:  lfs-wrapper metrics | grep node_memory")]
 pub(crate) struct Metrics {
@@ -24,16 +29,28 @@ pub(crate) struct Metrics {
     rootfs: PathBuf,
 }
 
-pub(crate) fn run(metrics: &Metrics) -> Done {
-    let mut reader = Reader::new(Roots {
+pub(crate) fn run(session: &Session, metrics: &Metrics) -> Done {
+    let roots = Roots {
         procfs: metrics.procfs.clone(),
         sysfs: metrics.sysfs.clone(),
         rootfs: metrics.rootfs.clone(),
-    });
-    let sample = reader.read(None);
+    };
+    let is_live = roots == Roots::default();
+    let sample = Reader::new(roots).read(None);
     for absent in &sample.absent {
         say(&format!("note: not read: {absent}"));
     }
-    print(&render_prometheus(&expose(&sample)))?;
+    let mut points = expose(&sample);
+    // What the configuration adds is of this machine, now.
+    if is_live {
+        match session.config() {
+            Ok((config, _)) => points = collect_beside(points, &collectors(&config.collectors)),
+            Err(error) => say(&format!(
+                "note: without its collectors: {}",
+                error.message()
+            )),
+        }
+    }
+    print(&render_prometheus(&points))?;
     Ok(ExitCode::SUCCESS)
 }

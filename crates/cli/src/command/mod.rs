@@ -3,10 +3,12 @@
 
 mod alert;
 mod build;
+mod doctor;
 mod find;
 mod log;
 mod metrics;
 mod plan;
+mod processes;
 mod quickstart;
 mod run;
 mod status;
@@ -36,6 +38,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Alert(alert::Alert),
     Metrics(metrics::Metrics),
+    Processes(processes::Processes),
+    Doctor(doctor::Doctor),
     Log(log::Log),
 }
 
@@ -48,7 +52,9 @@ pub(crate) fn run(session: &Session, command: Command) -> Done {
         Command::Build(arguments) => build::run(session, arguments),
         Command::Run(arguments) => run::run(session, arguments),
         Command::Alert(arguments) => alert::run(session, &arguments),
-        Command::Metrics(arguments) => metrics::run(&arguments),
+        Command::Metrics(arguments) => metrics::run(session, &arguments),
+        Command::Processes(arguments) => processes::run(session, &arguments),
+        Command::Doctor(arguments) => doctor::run(session, &arguments),
         Command::Log(arguments) => log::run(session, &arguments),
     }
 }

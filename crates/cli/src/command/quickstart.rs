@@ -16,6 +16,7 @@ use lfs_wrapper_state::{Database, StateDir};
 use super::build::{check_can_run, finish, options, supervise};
 use super::{Done, up};
 use crate::failure::{Failure, Kind};
+use crate::ledger;
 use crate::session::Session;
 use crate::signals;
 use crate::terminal::say;
@@ -79,7 +80,10 @@ fn build(
     let (plan, sources) = choose(&folder, quickstart.sources.as_deref())?;
     check_can_run(&plan)?;
     let options = options(folder.join("root"), Some(sources), None, true);
-    let supervisor = Supervisor::begin(state_dir, database, plan, &options)?;
+    let supervisor = ledger::attach(
+        session,
+        Supervisor::begin(state_dir, database, plan, &options)?,
+    );
     supervise(session, supervisor, signals)
 }
 

@@ -18,6 +18,7 @@ use lfs_wrapper_model::now_msec;
 use super::Done;
 use super::build::{exit_code, finish};
 use crate::failure::{Failure, Kind};
+use crate::ledger;
 use crate::session::Session;
 use crate::signals;
 use crate::terminal::say;
@@ -64,7 +65,10 @@ pub(crate) fn run(session: &Session, run: Run) -> Done {
         command: Some((command, folder)),
     };
     let signals = signals::catch()?;
-    let supervisor = Supervisor::begin(&state_dir, &database, plan, &options)?;
+    let supervisor = ledger::attach(
+        session,
+        Supervisor::begin(&state_dir, &database, plan, &options)?,
+    );
     signals::stop_with(signals, supervisor.stop_handle());
     let follower = Follower::start(session.json);
     let ended = supervisor.supervise(&mut |notice| match notice {

@@ -6,7 +6,8 @@ use std::sync::mpsc::Receiver;
 use clap::Args;
 use lfs_wrapper_alert::channel::Channel;
 use lfs_wrapper_alert::defaults::{AllThresholds, Thresholds, rules};
-use lfs_wrapper_daemon::{Monitor, Settings};
+use lfs_wrapper_daemon::{CollectorSettings, ExecSettings, Monitor, Settings};
+use lfs_wrapper_host::collectors::Collectors;
 use lfs_wrapper_host::config::{Channels, Config, Levels, refuse_listen};
 use lfs_wrapper_state::{Database, StateDir};
 use tracing::level_filters::LevelFilter;
@@ -62,9 +63,11 @@ pub(crate) fn start(
         state_dir,
         listen,
         interval: config.interval(),
+        cpu_budget_ratio: config.monitor.cpu_budget_percent.get_ref() / 100.0,
         history_bytes_max: *config.history.max_bytes.get_ref(),
         rules: rules(&thresholds(&config)),
         channels: channels(&config.channels),
+        collectors: collectors(&config.collectors),
     })?;
     if !session.quiet {
         say(&format!("page: http://{}/", monitor.address()));
@@ -135,6 +138,19 @@ fn channels(config: &Channels) -> Vec<Channel> {
             path: path.to_owned(),
         });
     console.into_iter().chain(syslog).collect()
+}
+
+pub(super) fn collectors(config: &Collectors) -> CollectorSettings {
+    let exec = config.exec.iter().map(|exec| ExecSettings {
+        name: exec.name.get_ref().clone(),
+        command: exec.command.get_ref().clone(),
+        interval: exec.interval(),
+        timeout: exec.timeout(),
+    });
+    CollectorSettings {
+        textfile: config.textfile.as_ref().map(|path| path.get_ref().clone()),
+        exec: exec.collect(),
+    }
 }
 
 fn start_logging(session: &Session) {

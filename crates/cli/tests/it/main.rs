@@ -4,6 +4,9 @@
 
 mod bad_input;
 mod build;
+mod collect;
 mod common;
+mod doctor;
 mod ending;
+mod exits;
 mod serve;
