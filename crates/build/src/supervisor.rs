@@ -15,7 +15,7 @@ use crate::Identity;
 use crate::attempt::{self, Attempted, Heard, Started};
 use crate::cgroup::Base;
 use crate::dispatch::{Dispatch, Effect, Event, RunState, StepState};
-use crate::exits::{ExitLedger, exits_file};
+use crate::exits::{ExitLedger, Exits, exits_file};
 use crate::keeper::{Command, Message};
 use crate::plan::Plan;
 use crate::progress::{RunView, read_view};
@@ -372,11 +372,9 @@ impl<'a> Supervisor<'a> {
                 None
             }
             Err(error) => {
-                self.end(
-                    step,
-                    attempt.id,
-                    &Outcome::failed(format!("it could not be started: {error}")),
-                );
+                let mut outcome = Outcome::failed(format!("it could not be started: {error}"));
+                outcome.exits = self.end_ledger(attempt.id);
+                self.end(step, attempt.id, &outcome);
                 Some(failed)
             }
         }
@@ -415,7 +413,7 @@ impl<'a> Supervisor<'a> {
         let id = started.id;
         let Attempted { mut outcome, note } = started.finish();
         self.notes.extend(note);
-        outcome.exits = self.ledger.as_mut().and_then(|ledger| ledger.end(id));
+        outcome.exits = self.end_ledger(id);
         let state = outcome.state;
         self.end(step, id, &outcome);
         if state == StepState::Completed {
@@ -427,6 +425,10 @@ impl<'a> Supervisor<'a> {
             }
         }
         self.react(Event::Ended { step, state })
+    }
+
+    fn end_ledger(&mut self, attempt: i64) -> Option<Exits> {
+        self.ledger.as_mut()?.end(attempt)
     }
 
     fn end(&mut self, step: usize, attempt: i64, outcome: &Outcome) {

@@ -1,7 +1,7 @@
 //! Hears processes end and writes down those of the steps, beside their logs.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -41,7 +41,7 @@ struct Books {
 /// The book of one attempt.
 #[derive(Debug)]
 struct Book {
-    keeper: u32,
+    file: PathBuf,
     writer: Option<ExitWriter>,
     failure: Option<String>,
     processes: u64,
@@ -95,10 +95,10 @@ impl ExitLedger for Ledger {
         let lost_before = books.follower.losses().count();
         let (writer, failure) = match ExitWriter::create(file) {
             Ok(writer) => (Some(writer), None),
-            Err(error) => (None, Some(format!("writing {}: {error}", file.display()))),
+            Err(error) => (None, Some(error.to_string())),
         };
         let book = Book {
-            keeper,
+            file: file.to_owned(),
             writer,
             failure,
             processes: 0,
@@ -128,8 +128,9 @@ impl ExitLedger for Ledger {
             book.failure.get_or_insert(error.to_string());
         }
         for why in book.failure.iter().chain(&books.failure) {
+            let file = book.file.display();
             say(&format!(
-                "note: the list of the step's processes is not whole: {why}"
+                "note: the list of processes {file} is not whole: {why}"
             ));
         }
         Some(exits)
@@ -158,7 +159,7 @@ impl Books {
 impl Book {
     fn take(&mut self, followed: &Followed<i64>) {
         // The keeper is ours.
-        if followed.exit.pid == self.keeper {
+        if followed.is_root {
             return;
         }
         let row = to_row(followed);
@@ -188,10 +189,10 @@ fn to_row(followed: &Followed<i64>) -> ExitRow {
         .begin_sec
         .and_then(|seconds| i64::try_from(seconds).ok());
     ExitRow {
-        began_msec: began_sec.map_or(0, |seconds| seconds.saturating_mul(1000)),
+        began_msec: began_sec.map(|seconds| seconds.saturating_mul(1000)),
         elapsed_usec: exit.elapsed_usec,
         pid: exit.pid,
-        parent_pid: exit.parent_pid.unwrap_or(0),
+        parent_pid: exit.parent_pid,
         uid: exit.uid,
         comm: String::from_utf8_lossy(exit.comm.as_bytes()).into_owned(),
         exit_code: exit.status.and_then(|status| status.code().map(i32::from)),

@@ -94,6 +94,11 @@ impl Session {
         Ok((state_dir, database))
     }
 
+    /// Whether there is a state folder to open.
+    pub(crate) fn has_state(&self) -> bool {
+        self.places().is_ok_and(|places| places.state.is_dir())
+    }
+
     /// The configuration, and where it was looked for.
     pub(crate) fn config(&self) -> Result<(Config, PathBuf), Failure> {
         let path = match &self.config_given {

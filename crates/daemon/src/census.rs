@@ -37,19 +37,26 @@ pub(crate) struct Group {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Use {
     pub(crate) cpu_usec: u64,
-    pub(crate) read_bytes: u64,
-    pub(crate) write_bytes: u64,
+    /// Read and written; `None` where nobody may know.
+    pub(crate) io_bytes: Option<(u64, u64)>,
     pub(crate) minor_faults: u64,
     pub(crate) major_faults: u64,
 }
 
 impl Use {
+    /// A process that has just been forked.
+    const NOTHING: Self = Self {
+        cpu_usec: 0,
+        io_bytes: Some((0, 0)),
+        minor_faults: 0,
+        major_faults: 0,
+    };
+
     fn of(counts: &ProcessCounts) -> Self {
-        let io = counts.io.unwrap_or_default();
+        let io = counts.io.map(|io| (io.read_bytes, io.write_bytes));
         Self {
             cpu_usec: (counts.user_ticks + counts.system_ticks) * USEC_PER_TICK,
-            read_bytes: io.read_bytes,
-            write_bytes: io.write_bytes,
+            io_bytes: io,
             minor_faults: counts.minor_faults,
             major_faults: counts.major_faults,
         }
@@ -59,8 +66,11 @@ impl Use {
     fn since(&self, before: &Self) -> Self {
         Self {
             cpu_usec: self.cpu_usec.saturating_sub(before.cpu_usec),
-            read_bytes: self.read_bytes.saturating_sub(before.read_bytes),
-            write_bytes: self.write_bytes.saturating_sub(before.write_bytes),
+            // What was not known before is no growth.
+            io_bytes: self.io_bytes.zip(before.io_bytes).map(|(now, before)| {
+                let (read, write) = before;
+                (now.0.saturating_sub(read), now.1.saturating_sub(write))
+            }),
             minor_faults: self.minor_faults.saturating_sub(before.minor_faults),
             major_faults: self.major_faults.saturating_sub(before.major_faults),
         }
@@ -68,8 +78,10 @@ impl Use {
 
     fn add(&mut self, other: &Self) {
         self.cpu_usec += other.cpu_usec;
-        self.read_bytes += other.read_bytes;
-        self.write_bytes += other.write_bytes;
+        if let Some((read, write)) = other.io_bytes {
+            let (all_read, all_written) = self.io_bytes.unwrap_or_default();
+            self.io_bytes = Some((all_read + read, all_written + write));
+        }
         self.minor_faults += other.minor_faults;
         self.major_faults += other.major_faults;
     }
@@ -94,6 +106,7 @@ struct Account {
     /// CPU time and bytes of late, for choosing whom to show.
     recent_cpu: f64,
     recent_io: f64,
+    recent_exits: f64,
 }
 
 /// The accounts of all groups.
@@ -116,6 +129,7 @@ impl Census {
             (account.live, account.rss_bytes) = (0, 0);
             account.recent_cpu *= DECAY;
             account.recent_io *= DECAY;
+            account.recent_exits *= DECAY;
         }
         self.samples += 1;
         for (row, step) in rows.iter().zip(steps) {
@@ -126,7 +140,7 @@ impl Census {
             let now = Use::of(&row.counts);
             let before = match &row.before {
                 Before::Unknown => now,
-                Before::Born => Use::default(),
+                Before::Born => Use::NOTHING,
                 Before::Counts(counts) => Use::of(counts),
             };
             self.counted.insert(row.identity.pid, (now, self.samples));
@@ -139,7 +153,8 @@ impl Census {
             let counted = self.counted.remove(&one.pid).map(|counted| counted.0);
             let account = self.accounts.entry(one.group.clone()).or_default();
             account.exits += 1;
-            account.take(&one.used.since(&counted.unwrap_or_default()));
+            account.recent_exits += 1.0;
+            account.take(&one.used.since(&counted.unwrap_or(Use::NOTHING)));
         }
         let oldest = self.samples.saturating_sub(LATE_MAX);
         self.counted.retain(|_, counted| counted.1 >= oldest);
@@ -166,7 +181,8 @@ impl Census {
 
     /// The groups that use the most, by CPU time, memory and I/O, and those of
     /// steps.
-    pub(crate) fn points(&self) -> Vec<Point> {
+    /// `is_told` says whether the kernel tells of those that end.
+    pub(crate) fn points(&self, is_told: bool) -> Vec<Point> {
         let mut shown = BTreeSet::new();
         let mut choose = |count: usize, key: &dyn Fn(&Group, &Account) -> f64| {
             let keyed = self.accounts.iter();
@@ -184,7 +200,7 @@ impl Census {
             if group.step.is_empty() {
                 return 0.0;
             }
-            account.recent_cpu + account.live as f64
+            account.recent_cpu + account.recent_exits + account.live as f64
         });
         let accounts: Vec<(&Group, &Account)> = shown
             .into_iter()
@@ -192,10 +208,11 @@ impl Census {
             .collect();
         let of_series = |series: &Series| -> Vec<Point> {
             let points = accounts.iter();
-            let points = points.map(|(group, account)| series.point(group, account));
+            let points = points.filter_map(|(group, account)| series.point(group, account));
             points.collect()
         };
-        SERIES.iter().flat_map(of_series).collect()
+        let is_known = |series: &&Series| is_told || !std::ptr::eq(series.metric, &EXITS);
+        SERIES.iter().filter(is_known).flat_map(of_series).collect()
     }
 }
 
@@ -203,7 +220,8 @@ impl Account {
     fn take(&mut self, used: &Use) {
         self.used.add(used);
         self.recent_cpu += used.cpu_usec as f64;
-        self.recent_io += (used.read_bytes + used.write_bytes) as f64;
+        let (read, write) = used.io_bytes.unwrap_or_default();
+        self.recent_io += (read + write) as f64;
     }
 }
 
@@ -211,14 +229,15 @@ impl Account {
 struct Series {
     metric: &'static Metric,
     label: Option<(&'static str, &'static str)>,
-    get: fn(&Account) -> f64,
+    get: fn(&Account) -> Option<f64>,
 }
 
 impl Series {
-    fn point(&self, group: &Group, account: &Account) -> Point {
+    fn point(&self, group: &Group, account: &Account) -> Option<Point> {
+        let value = (self.get)(account)?;
         let mut labels = vec![("step", &*group.step), ("comm", &*group.comm)];
         labels.extend(self.label);
-        Point::labelled(self.metric, &labels, (self.get)(account))
+        Some(Point::labelled(self.metric, &labels, value))
     }
 }
 
@@ -261,42 +280,42 @@ static SERIES: [Series; 8] = [
     Series {
         metric: &CPU,
         label: None,
-        get: |account| account.used.cpu_usec as f64 / 1e6,
+        get: |account| Some(account.used.cpu_usec as f64 / 1e6),
     },
     Series {
         metric: &EXITS,
         label: None,
-        get: |account| account.exits as f64,
+        get: |account| Some(account.exits as f64),
     },
     Series {
         metric: &IO,
         label: Some(("direction", "read")),
-        get: |account| account.used.read_bytes as f64,
+        get: |account| Some(account.used.io_bytes?.0 as f64),
     },
     Series {
         metric: &IO,
         label: Some(("direction", "write")),
-        get: |account| account.used.write_bytes as f64,
+        get: |account| Some(account.used.io_bytes?.1 as f64),
     },
     Series {
         metric: &FAULTS,
         label: Some(("kind", "major")),
-        get: |account| account.used.major_faults as f64,
+        get: |account| Some(account.used.major_faults as f64),
     },
     Series {
         metric: &FAULTS,
         label: Some(("kind", "minor")),
-        get: |account| account.used.minor_faults as f64,
+        get: |account| Some(account.used.minor_faults as f64),
     },
     Series {
         metric: &LIVE,
         label: None,
-        get: |account| account.live as f64,
+        get: |account| Some(account.live as f64),
     },
     Series {
         metric: &RSS,
         label: None,
-        get: |account| account.rss_bytes as f64,
+        get: |account| Some(account.rss_bytes as f64),
     },
 ];
 
@@ -351,7 +370,7 @@ mod tests {
     }
 
     fn value(census: &Census, series: &str) -> Option<f64> {
-        let points = census.points();
+        let points = census.points(true);
         let found = points.iter().find(|point| point.series() == series);
         found.map(|point| point.value)
     }
@@ -421,9 +440,9 @@ mod tests {
             .map(|(pid, name)| row(pid, name, Before::Unknown, counts(0, u64::from(pid))))
             .collect();
         census.step(&rows, &vec![Arc::from(""); rows.len()], &[]);
-        let points = census.points();
+        let points = census.points(true);
         // By memory alone; nothing else was used.
-        assert_eq!(points.len(), SHOWN_EACH * SERIES.len());
+        assert_eq!(points.len(), SHOWN_EACH * (SERIES.len() - 2));
         assert!(
             points
                 .iter()

@@ -6,8 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use std::collections::{HashMap, HashSet};
+
 use lfs_wrapper_kernel::Roots;
-use lfs_wrapper_kernel::exits::{ExitsError, Follower, ProcessExit};
+use lfs_wrapper_kernel::exits::{ExitsError, Followed, Follower};
 use tracing::info;
 
 /// The kernel holds what comes for twice that time of the fastest forking; where
@@ -42,10 +44,12 @@ struct Heard {
     /// What was lost before the follower was opened.
     lost_before: u64,
     /// With the attempt each belonged to.
-    ended: Vec<(ProcessExit, Option<i64>)>,
+    ended: Vec<Followed<i64>>,
     counts: Counts,
-    /// That the kernel tells nothing.
-    is_refused: bool,
+    /// The attempts that run, by their keepers.
+    running: HashMap<u32, i64>,
+    /// That the kernel was asked, and tells.
+    is_told: bool,
 }
 
 impl Exits {
@@ -57,25 +61,36 @@ impl Exits {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whatever descends from this process belongs to the attempt.
-    pub(crate) fn adopt(&self, keeper: u32, attempt: i64) {
-        if let Some(follower) = &mut self.heard().follower {
-            follower.adopt(keeper, attempt);
-        }
-    }
-
-    /// What ended since the last call; `None` where nobody listens.
-    pub(crate) fn take(&self) -> Option<Vec<(ProcessExit, Option<i64>)>> {
+    /// Which attempts run, by the pids of their keepers: whatever descends from
+    /// one belongs to its attempt.
+    pub(crate) fn set_running(&self, running: HashMap<u32, i64>) {
         let mut heard = self.heard();
-        heard.listen();
-        heard.follower.as_ref()?;
-        Some(std::mem::take(&mut heard.ended))
+        let is_new = |(keeper, attempt): &(&u32, &i64)| heard.running.get(keeper) != Some(*attempt);
+        let new: Vec<(u32, i64)> = running
+            .iter()
+            .filter(is_new)
+            .map(|(keeper, attempt)| (*keeper, *attempt))
+            .collect();
+        heard.running = running;
+        heard.adopt(&new);
     }
 
-    /// How much was heard; `None` where the kernel tells nothing.
+    /// What ended since the last call, as far as it was told a look ago: the
+    /// step of what has just ended may not be known yet. `None` where nobody
+    /// listens.
+    pub(crate) fn take(&self) -> Option<Vec<Followed<i64>>> {
+        let mut heard = self.heard();
+        heard.follower.as_ref()?;
+        let ended = std::mem::take(&mut heard.ended);
+        heard.listen();
+        Some(ended)
+    }
+
+    /// How much was heard; `None` where the kernel tells nothing, or nobody
+    /// listens for now.
     pub(crate) fn counts(&self) -> Option<Counts> {
         let heard = self.heard();
-        (!heard.is_refused).then_some(heard.counts)
+        (heard.is_told && heard.follower.is_some()).then_some(heard.counts)
     }
 
     /// Listens until `stop`, or until it is clear that there is nothing to hear.
@@ -103,11 +118,41 @@ impl Heard {
         } else if self.follower.is_none() {
             self.lost_before = self.counts.lost;
             let opened = Follower::open(&Roots::default());
-            self.is_refused = opened.is_err();
+            self.is_told = opened.is_ok();
             self.follower = Some(opened?);
+            let running: Vec<(u32, i64)> = self.running.clone().into_iter().collect();
+            self.adopt(&running);
         }
         self.listen();
         Ok(())
+    }
+
+    /// Gives the keepers' descendants their attempt, those too that have ended
+    /// and were told of already.
+    fn adopt(&mut self, keepers: &[(u32, i64)]) {
+        let Some(follower) = &mut self.follower else {
+            return;
+        };
+        for (keeper, attempt) in keepers {
+            follower.adopt(*keeper, *attempt);
+            let mut kin = HashSet::from([*keeper]);
+            loop {
+                let before = kin.len();
+                for one in self.ended.iter_mut().filter(|one| one.tag.is_none()) {
+                    if one
+                        .exit
+                        .parent_pid
+                        .is_some_and(|parent| kin.contains(&parent))
+                    {
+                        one.tag = Some(*attempt);
+                        kin.insert(one.exit.pid);
+                    }
+                }
+                if kin.len() == before {
+                    break;
+                }
+            }
+        }
     }
 
     fn listen(&mut self) {
@@ -119,7 +164,7 @@ impl Heard {
         let read = follower.drain(|followed| {
             counts.exits += 1;
             if ended.len() < ENDED_MAX {
-                ended.push((followed.exit, followed.tag));
+                ended.push(followed);
             } else {
                 no_room += 1;
             }

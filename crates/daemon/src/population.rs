@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use lfs_wrapper_kernel::exits::ProcessExit;
+use lfs_wrapper_kernel::exits::Followed;
 use lfs_wrapper_kernel::{ProcessRow, Sample, derive_roots};
 use lfs_wrapper_model::metric::Point;
 
@@ -15,6 +15,10 @@ use crate::leaks::Leaks;
 /// Attempts whose steps are remembered: the last processes of one are heard a
 /// moment after its end.
 const ATTEMPTS_MAX: usize = 256;
+
+/// After so many samples without processes, those of before are not shown any
+/// more.
+const UNREAD_MAX: u32 = 6;
 
 /// An attempt that runs.
 pub(crate) struct Running<'a> {
@@ -32,7 +36,8 @@ pub(crate) struct Population {
     steps: BTreeMap<i64, Arc<str>>,
     exits: Arc<Exits>,
     points: Arc<[Point]>,
-    pub(crate) own_resident_bytes: Option<u64>,
+    /// Samples since processes were read.
+    unread: u32,
 }
 
 impl Population {
@@ -51,6 +56,8 @@ impl Population {
     /// Takes in which attempts run now.
     pub(crate) fn set_running(&mut self, running: &[Running<'_>]) {
         self.keepers.clear();
+        let by_keeper = running.iter().map(|one| (one.keeper, one.attempt));
+        self.exits.set_running(by_keeper.collect());
         for &Running {
             attempt,
             keeper,
@@ -62,7 +69,6 @@ impl Population {
                 None => {
                     let step: Arc<str> = Arc::from(step);
                     self.steps.insert(attempt, Arc::clone(&step));
-                    self.exits.adopt(keeper, attempt);
                     step
                 }
             };
@@ -77,32 +83,41 @@ impl Population {
     pub(crate) fn step(&mut self, sample: &Sample, rows: Option<&[ProcessRow]>) {
         self.leaks.step_steps(sample.monotonic_usec, &sample.steps);
         let Some(rows) = rows else {
+            self.unread += 1;
+            if self.unread > UNREAD_MAX {
+                // What was true then is not shown as what is true now.
+                self.points = Arc::default();
+            }
             return;
         };
+        self.unread = 0;
         let roots = derive_roots(rows.iter().map(ProcessRow::kin), &self.keepers);
         let none: Arc<str> = Arc::from("");
         let step_of = |row: &ProcessRow| Arc::clone(roots.get(&row.identity.pid).unwrap_or(&&none));
         let steps: Vec<Arc<str>> = rows.iter().map(step_of).collect();
-        let ended = self.exits.take().unwrap_or_default();
+        let ended = self.exits.take();
+        let is_told = ended.is_some();
         let ended: Vec<Ended> = ended
             .iter()
-            .map(|(exit, attempt)| self.to_ended(exit, *attempt))
+            .flatten()
+            .map(|followed| self.to_ended(followed))
             .collect();
         self.census.step(rows, &steps, &ended);
         self.leaks
             .step_processes(sample.monotonic_usec, rows, &steps);
-        let mut points = self.census.points();
+        let mut points = self.census.points(is_told);
         points.extend(self.leaks.points());
         self.points = points.into();
-        let own = std::process::id();
-        let own = rows.iter().find(|row| row.identity.pid == own);
-        self.own_resident_bytes = own.map(|row| row.counts.rss_bytes);
     }
 
-    fn to_ended(&self, exit: &ProcessExit, attempt: Option<i64>) -> Ended {
-        let step = attempt.and_then(|attempt| self.steps.get(&attempt));
+    fn to_ended(&self, followed: &Followed<i64>) -> Ended {
+        let exit = &followed.exit;
+        // The keeper is ours.
+        let tag = followed.tag.filter(|_| !followed.is_root);
+        let step = tag.and_then(|attempt| self.steps.get(&attempt));
         let usage = &exit.usage;
         let cpu_usec = usage.user_usec.unwrap_or(0) + usage.system_usec.unwrap_or(0);
+        let io = usage.read_bytes.zip(usage.write_bytes);
         Ended {
             pid: exit.pid,
             group: Group {
@@ -111,8 +126,7 @@ impl Population {
             },
             used: Use {
                 cpu_usec,
-                read_bytes: usage.read_bytes.unwrap_or(0),
-                write_bytes: usage.write_bytes.unwrap_or(0),
+                io_bytes: io,
                 minor_faults: usage.minor_faults.unwrap_or(0),
                 major_faults: usage.major_faults.unwrap_or(0),
             },

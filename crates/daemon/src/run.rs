@@ -1,5 +1,5 @@
-//! The monitor: its four threads, one of which samples, one owns the state, one
-//! delivers and one serves, and its collectors, from their start to their end.
+//! The monitor: its threads, of which one samples, one owns the state, one
+//! hears processes end, one delivers and one serves, and its collectors, from their start to their end.
 
 use std::fs::File;
 use std::io;

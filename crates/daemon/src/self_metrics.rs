@@ -30,6 +30,13 @@ pub(crate) fn read_own_cpu_usec() -> u64 {
     seconds * 1_000_000 + nanoseconds / 1000
 }
 
+/// Memory of this process in RAM (proc_pid_statm(5)).
+pub(crate) fn read_own_resident_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    pages.checked_mul(rustix::param::page_size() as u64)
+}
+
 impl SelfMetrics {
     /// Its points, and the CPU time so far.
     pub(crate) fn expose(&self) -> Vec<Point> {

@@ -26,7 +26,7 @@ use crate::live::{ALERTS_MAX, Live, RUNS_MAX};
 use crate::population::{Population, Running};
 use crate::recorder::Recorder;
 use crate::sampler::{BuildCgroup, Sampled};
-use crate::self_metrics::{SelfMetrics, read_own_cpu_usec};
+use crate::self_metrics::{SelfMetrics, read_own_cpu_usec, read_own_resident_bytes};
 use crate::settings::Settings;
 
 const MOVED: &str = "the state database was found damaged by another command and moved aside; \
@@ -168,7 +168,7 @@ impl Loop {
         self.population
             .step(&sampled.sample, sampled.processes.as_deref());
         self.own.forgotten_groups = self.population.forgotten();
-        self.own.resident_bytes = self.population.own_resident_bytes;
+        self.own.resident_bytes = read_own_resident_bytes();
         self.own.exits = self.shared.exits.counts();
         self.keep_to_budget(sampled.sample.monotonic_usec);
         let effects = self.heart.step(Event::Sampled {

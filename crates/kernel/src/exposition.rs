@@ -2,7 +2,7 @@
 //! was stored as series derives to the same frames as what was read.
 
 use lfs_wrapper_model::TimeMsec;
-use lfs_wrapper_model::metric::{Label, Metric, Point};
+use lfs_wrapper_model::metric::{Label, Metric, Point, keep_first_of_series};
 
 use crate::cgroup::{BuildCounts, BuildGroup};
 use crate::cpu::{CoreSample, CpuTicks};
@@ -45,6 +45,8 @@ pub fn expose(sample: &Sample) -> Vec<Point> {
     points.extend(sample.further.iter().cloned());
     points.extend(sample.slow.iter().cloned());
     points.sort_by(|one, other| one.metric.name().cmp(other.metric.name()));
+    // The sample's own come before what was read earlier.
+    keep_first_of_series(&mut points);
     points
 }
 

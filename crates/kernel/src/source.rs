@@ -13,16 +13,16 @@ use thiserror::Error;
 
 use crate::field::{Row, Values};
 
-/// No kernel file read here comes near this; a larger one is somebody's
-/// mistake, not a reason to run out of memory.
-const READ_MAX_BYTES: u64 = 4 << 20;
+/// The largest kernel file read here, `/proc/schedstat` of 4,096 processors, has
+/// 24 MB; a larger one is somebody's mistake, not a reason to run out of memory.
+const READ_MAX_BYTES: u64 = 32 << 20;
 
 /// Something that a sample lacks, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{what}: {why}")]
 pub struct Absent {
     /// The subject: `cpu`, `load`, `memory`, `vmstat`, `pressure`, `disk`,
-    /// `filesystem`, `network`, `processes` or `build`.
+    /// `filesystem`, `network`, `processes`, `build` or `slow`.
     pub what: &'static str,
     /// The file, and what was wrong with it.
     pub why: String,

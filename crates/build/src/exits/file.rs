@@ -29,13 +29,13 @@ pub const FILE_MAX_BYTES: u64 = 96 << 20;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ExitRow {
     /// When it began; the kernel tells whole seconds.
-    pub began_msec: i64,
+    pub began_msec: Option<i64>,
     /// How long it lived.
     pub elapsed_usec: Option<u64>,
     /// Its process id, which another process may have had before or after.
     pub pid: u32,
     /// The process id of its parent at its end.
-    pub parent_pid: u32,
+    pub parent_pid: Option<u32>,
     /// Its user at its end.
     pub uid: Option<u32>,
     /// Its command, cut to 15 bytes by the kernel.
@@ -137,10 +137,10 @@ fn render_row(row: &ExitRow, line: &mut String) {
     let _ = writeln!(
         line,
         "{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}",
-        row.began_msec,
+        number(row.began_msec.map(i128::from)),
         unsigned(row.elapsed_usec),
         row.pid,
-        row.parent_pid,
+        number(row.parent_pid.map(i128::from)),
         number(row.uid.map(i128::from)),
         escape(&row.comm),
         signed(row.exit_code),
@@ -260,10 +260,10 @@ fn parse_row(line: &str) -> Option<ExitRow> {
         }
     }
     Some(ExitRow {
-        began_msec: number(next()?)?,
+        began_msec: absent_or(next()?)?,
         elapsed_usec: absent_or(next()?)?,
         pid: number(next()?)?,
-        parent_pid: number(next()?)?,
+        parent_pid: absent_or(next()?)?,
         uid: absent_or(next()?)?,
         comm: parse_escaped(next()?),
         exit_code: absent_or(next()?)?,
@@ -286,10 +286,10 @@ mod tests {
 
     fn row(pid: u32, comm: &str) -> ExitRow {
         ExitRow {
-            began_msec: 1_700_000_000_000,
+            began_msec: Some(1_700_000_000_000),
             elapsed_usec: Some(1500),
             pid,
-            parent_pid: 1,
+            parent_pid: Some(1),
             comm: comm.to_owned(),
             exit_code: Some(0),
             user_usec: Some(20),

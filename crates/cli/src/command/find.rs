@@ -60,7 +60,7 @@ pub(crate) fn find_attempt(
         let ids = steps().filter(|step| step.state != StepState::Pending);
         let near = nearest(step, ids.map(|step| step.id.as_str()));
         let help = near.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
-        let message = format!("looking for the log of step '{step}': it was never begun{help}");
+        let message = format!("looking for an attempt at step '{step}': it was never begun{help}");
         Failure::new(Kind::NotFound, message)
     })
 }

@@ -8,6 +8,7 @@ use lfs_wrapper_model::metric::render_prometheus;
 
 use super::Done;
 use super::up::collectors;
+use crate::failure::Failure;
 use crate::output::print;
 use crate::session::Session;
 use crate::terminal::say;
@@ -35,6 +36,13 @@ pub(crate) fn run(session: &Session, metrics: &Metrics) -> Done {
         sysfs: metrics.sysfs.clone(),
         rootfs: metrics.rootfs.clone(),
     };
+    for folder in [&roots.procfs, &roots.sysfs, &roots.rootfs] {
+        if !folder.is_dir() {
+            let what = format!("reading the folder {}", folder.display());
+            let error = std::io::ErrorKind::NotFound.into();
+            return Err(Failure::io(what, &error));
+        }
+    }
     let is_live = roots == Roots::default();
     let sample = Reader::new(roots).read(None);
     for absent in &sample.absent {

@@ -4,7 +4,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use lfs_wrapper_model::metric::{FamilyPart, FoundMetric, MetricKind, MetricRef, Point};
+use lfs_wrapper_model::metric::{
+    FamilyPart, FoundMetric, MetricKind, MetricRef, Point, keep_first_of_series,
+};
 
 use super::report::POINTS_MAX;
 
@@ -225,6 +227,7 @@ pub(crate) fn combine(mut own: Vec<Point>, collected: &[Point]) -> Vec<Point> {
     };
     own.extend(collected.iter().filter(is_free).cloned());
     sort_by_family(&mut own);
+    keep_first_of_series(&mut own);
     own
 }
 

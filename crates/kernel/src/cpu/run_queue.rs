@@ -1,13 +1,14 @@
 //! How long tasks ran on each processor and waited for it: `/proc/schedstat`,
 //! which kernels built without CONFIG_SCHEDSTATS lack.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::cpu::{find_core, parse_core};
 use crate::field::{Labels, Row, keep_first, metric, parse_columns, values};
 use crate::interval::Interval;
 use crate::series::Series;
-use crate::source::Source;
+use crate::source::{Source, render_error};
 use crate::text::{lines, words};
 
 /// Columns of a line before those that are read (schedstat version 15 and
@@ -73,11 +74,18 @@ impl Row for RunQueueSample {
     }
 }
 
-/// Reads `/proc/schedstat`, each sample. On machines with several hundred
-/// processors the file is larger than is read, and nothing is known.
+/// Reads `/proc/schedstat`, each sample; many kernels are built without it.
 pub(crate) fn read_run_queues(source: &mut Source, procfs: &Path) -> Vec<RunQueueSample> {
-    let text = source.read_kept(&procfs.join("schedstat"));
-    text.map(parse_schedstat).unwrap_or_default()
+    let path = procfs.join("schedstat");
+    match source.read_kept(&path) {
+        Ok(text) => parse_schedstat(text),
+        Err(error) => {
+            if error.kind() != ErrorKind::NotFound {
+                source.note("cpu", &path, render_error(&error));
+            }
+            Vec::new()
+        }
+    }
 }
 
 /// Parses the lines `cpu<number>`; lines of another length are of a version

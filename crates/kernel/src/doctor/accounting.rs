@@ -54,7 +54,9 @@ const FAMILY: &str = "TASKSTATS";
 
 /// Where a setting of sysctl(8) is kept over a reboot.
 fn render_sysctl(setting: &str) -> String {
-    format!("sysctl -w {setting}; for good, the line '{setting}' in /etc/sysctl.conf")
+    format!(
+        "sysctl -w {setting}; for good, the line '{setting}' in /etc/sysctl.conf, or with systemd in /etc/sysctl.d/lfs-wrapper.conf"
+    )
 }
 
 fn try_family(host: &Host<'_>) -> Finding {

@@ -26,6 +26,8 @@ pub struct Followed<T> {
     pub exit: ProcessExit,
     /// The tag of the root it descends from, or is.
     pub tag: Option<T>,
+    /// It is that root itself.
+    pub is_root: bool,
     /// How often it changed its user.
     pub uid_changes: u32,
 }
@@ -62,7 +64,11 @@ impl<T: Copy> Follower<T> {
 
     /// What was lost since this was opened.
     pub fn losses(&self) -> Losses {
-        self.stream.losses()
+        let stream = self.stream.losses();
+        Losses {
+            forgotten_processes: self.lineage.evicted(),
+            ..stream
+        }
     }
 
     /// Gives a process a tag, for itself and all that it starts from now on.
@@ -74,7 +80,7 @@ impl<T: Copy> Follower<T> {
     pub fn adopt(&mut self, pid: u32, tag: T) {
         self.register(pid, tag);
         for descendant in read_descendants(&self.procfs, pid) {
-            self.register(descendant, tag);
+            self.lineage.register_descendant(descendant, tag);
         }
     }
 
@@ -92,7 +98,11 @@ impl<T: Copy> Follower<T> {
                 ExitEvent::Fork {
                     parent_tgid,
                     child_tgid,
-                } => self.lineage.on_fork(parent_tgid, child_tgid),
+                } => {
+                    // Its number may have been that of one whose end was lost.
+                    self.uid_changes.remove(&child_tgid);
+                    self.lineage.on_fork(parent_tgid, child_tgid);
+                }
                 ExitEvent::Uid { tgid, .. } => self.on_uid(tgid),
                 ExitEvent::Gone(exit) => {
                     let mut tag = self.lineage.tag_of(exit.pid);
@@ -103,6 +113,7 @@ impl<T: Copy> Follower<T> {
                     take(Followed {
                         exit,
                         tag,
+                        is_root: self.lineage.is_root(exit.pid),
                         uid_changes,
                     });
                     self.lineage.on_exit(exit.pid, now_msec);

@@ -60,6 +60,17 @@ impl<T: Copy> Lineage<T> {
         self.begin(pid, tag, true);
     }
 
+    /// Gives a process a tag that descends from a root and was not seen to
+    /// start.
+    pub fn register_descendant(&mut self, pid: u32, tag: T) {
+        self.begin(pid, tag, false);
+    }
+
+    /// Whether this is a root, as it was registered.
+    pub fn is_root(&self, tgid: u32) -> bool {
+        self.lives.get(&tgid).is_some_and(|life| life.is_root)
+    }
+
     /// A process was started; its pid begins a new life.
     pub fn on_fork(&mut self, parent_tgid: u32, child_tgid: u32) {
         if let Some(life) = self.lives.get_mut(&child_tgid) {

@@ -90,6 +90,8 @@ pub struct Losses {
     pub partial_processes: u64,
     /// Records that came after their process had been told of.
     pub late_records: u64,
+    /// Processes whose root was forgotten for want of room.
+    pub forgotten_processes: u64,
 }
 
 impl Losses {
@@ -104,8 +106,13 @@ impl Losses {
             unparsed,
             partial_processes,
             late_records: _,
+            forgotten_processes,
         } = *self;
-        records.max(record_overflows) + events.max(event_overflows) + unparsed + partial_processes
+        records.max(record_overflows)
+            + events.max(event_overflows)
+            + unparsed
+            + partial_processes
+            + forgotten_processes
     }
 }
 

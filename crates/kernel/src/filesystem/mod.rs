@@ -3,6 +3,7 @@
 pub(crate) mod mounts;
 pub(crate) mod space;
 
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
@@ -187,25 +188,33 @@ fn parse_octal(word: &[u8]) -> Vec<u8> {
 /// The mounts worth watching: file systems on local disks that no later mount
 /// hides, each device once, at its shortest mount point.
 pub(crate) fn derive_local_mounts(mounts: Vec<Mount>) -> Vec<Mount> {
-    let mut visible: Vec<Mount> = Vec::with_capacity(mounts.len());
-    for mount in mounts {
-        visible.retain(|earlier| earlier.mountpoint != mount.mountpoint);
-        visible.push(mount);
-    }
     let mut local: Vec<Mount> = Vec::new();
-    for mount in visible {
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for mount in derive_visible_mounts(mounts) {
         if !LOCAL_TYPES.contains(&mount.fstype.as_str()) {
             continue;
         }
-        let same = local.iter_mut().find(|other| other.device == mount.device);
         let length = |mount: &Mount| mount.mountpoint.as_os_str().len();
-        match same {
+        let place = places.get(&mount.device).copied();
+        match place.and_then(|place| local.get_mut(place)) {
             Some(other) if length(&mount) < length(other) => *other = mount,
             Some(_) => {}
-            None => local.push(mount),
+            None => {
+                places.insert(mount.device.clone(), local.len());
+                local.push(mount);
+            }
         }
     }
     local
+}
+
+/// The mounts that no later one hides. A machine of containers has thousands.
+fn derive_visible_mounts(mut mounts: Vec<Mount>) -> Vec<Mount> {
+    let mut seen = HashSet::with_capacity(mounts.len());
+    mounts.reverse();
+    mounts.retain(|mount| seen.insert(mount.mountpoint.clone()));
+    mounts.reverse();
+    mounts
 }
 
 /// How full one local file system is.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use lfs_wrapper_model::metric::{Metric, Point};
 
 use crate::field::{Values, metric};
-use crate::filesystem::space::{Space, SpaceReader, StatFn};
+use crate::filesystem::space::{Space, SpaceError, SpaceReader, StatFn};
 use crate::filesystem::{Mount, derive_local_mounts, derive_mount_table, parse_mounts};
 use crate::roots::Roots;
 use crate::source::Source;
@@ -95,14 +95,23 @@ impl MountWatch {
         let local = derive_local_mounts(mounts.clone());
         self.watch(&local, points);
         let given = derive_given_mounts(mounts);
+        if given.len() > MOUNTS_MAX {
+            let surplus = given.len() - MOUNTS_MAX;
+            let why = format_args!("{surplus} of {} mounts are not asked", given.len());
+            source.note("filesystem", &roots.rootfs, why);
+        }
         for mount in given.iter().take(MOUNTS_MAX) {
             let below_root = mount.mountpoint.strip_prefix("/");
             let path = roots.rootfs.join(below_root.unwrap_or(&mount.mountpoint));
-            let space = self.spaces.ask(&path, STAT_LIMIT).ok();
-            expose_flag(DEVICE_ERROR, mount, space.is_none(), points);
+            let space = self.spaces.ask(&path, STAT_LIMIT);
+            // One that was not asked for the sake of others is not at fault.
+            if matches!(space, Err(SpaceError::NotAsked)) {
+                continue;
+            }
+            expose_flag(DEVICE_ERROR, mount, space.is_err(), points);
             // The sample has the others already.
             if !local.contains(mount)
-                && let Some(space) = space
+                && let Ok(space) = space
             {
                 expose_space(mount, &space, points);
             }

@@ -68,10 +68,9 @@ impl fmt::Debug for StatFn {
     }
 }
 
-/// How many workers may hang: the one on a dead mount, and the one that took
-/// its place. Then nobody is asked until one of them comes back, so that dead
-/// mounts never pile up threads.
-const STUCK_MAX: usize = 2;
+/// How many workers may hang, each on a dead mount of its own. Then nobody is
+/// asked until one of them comes back, so that dead mounts never pile up threads.
+const STUCK_MAX: usize = 16;
 
 /// Why a mount's space is not known.
 #[derive(Debug, Error)]
@@ -229,9 +228,11 @@ mod tests {
 
     #[test]
     fn dead_mounts_never_pile_up_threads() {
-        let (stat, gates) = hang_at(&["/a", "/b"]);
+        let dead: Vec<String> = (0..STUCK_MAX).map(|number| format!("/{number}")).collect();
+        let dead: Vec<&str> = dead.iter().map(String::as_str).collect();
+        let (stat, gates) = hang_at(&dead);
         let mut reader = SpaceReader::new(stat);
-        for mount in ["/a", "/b", "/a", "/b"] {
+        for mount in dead.iter().chain(&dead) {
             let answer = reader.ask(Path::new(mount), AT_ONCE);
             assert!(matches!(answer, Err(SpaceError::Stuck)), "{mount}");
         }

@@ -2,6 +2,7 @@
 //! what processors and memory have used of energy.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use lfs_wrapper_model::metric::{FoundMetric, Metric, MetricKind, Point};
 
@@ -107,7 +108,7 @@ pub(crate) fn read_memory_errors(source: &mut Source, roots: &Roots, points: &mu
     for (number, folder) in read_numbered(&roots.sysfs.join("devices/system/edac/mc"), "mc") {
         let controller = number.to_string();
         for (file, metric) in CONTROLLER_ERRORS {
-            let count = read_number(source, &folder.join(file));
+            let count = read_count(source, &folder.join(file));
             let labels = [("controller", controller.as_str())];
             points.extend(count.map(|count| Point::labelled(metric, &labels, count)));
         }
@@ -117,11 +118,16 @@ pub(crate) fn read_memory_errors(source: &mut Source, roots: &Roots, points: &mu
             let unknown = ("unknown".to_owned(), folder.join(file_unknown));
             for (row, path) in rows.chain([unknown]) {
                 let labels = [("controller", controller.as_str()), ("csrow", &row)];
-                let count = read_number(source, &path);
+                let count = read_count(source, &path);
                 points.extend(count.map(|count| Point::labelled(metric, &labels, count)));
             }
         }
     }
+}
+
+/// A number that is never negative.
+fn read_count(source: &mut Source, path: &Path) -> Option<f64> {
+    read_number(source, path).filter(|count| *count >= 0.0)
 }
 
 /// Reads the energy that processors' parts have used (RAPL), which only the
@@ -132,7 +138,7 @@ pub(crate) fn read_energy(source: &mut Source, roots: &Roots, points: &mut Vec<P
     let mut seen: HashMap<String, u32> = HashMap::new();
     let mut has_nameless = false;
     for zone in read_names(&class) {
-        if !zone.starts_with("intel-rapl:") {
+        if !zone.starts_with("intel-rapl:") && !zone.starts_with("intel-rapl-mmio:") {
             continue;
         }
         let folder = class.join(&zone);
@@ -146,7 +152,7 @@ pub(crate) fn read_energy(source: &mut Source, roots: &Roots, points: &mut Vec<P
             continue;
         }
         let (name, index) = derive_zone(name.trim(), &mut seen);
-        if let Some(microjoules) = read_number(source, &folder.join("energy_uj")) {
+        if let Some(microjoules) = read_count(source, &folder.join("energy_uj")) {
             let metric = FoundMetric {
                 name: format!("node_rapl_{}_joules_total", derive_name(&name)),
                 kind: MetricKind::Counter,
@@ -246,7 +252,7 @@ mod tests {
             ("intel-rapl:1:0", "core\n", "7\n"),
             ("intel-rapl:1:1", "dram x\n", "0\n"),
             ("intel-rapl:2", "package-2\n", "cut?"),
-            ("intel-rapl-mmio:0", "package-0\n", "9\n"),
+            ("intel-rapl-mmio:0", "package-0\n", "9000000\n"),
         ] {
             tree.write(&format!("sys/class/powercap/{zone}/name"), name);
             tree.write(&format!("sys/class/powercap/{zone}/energy_uj"), energy);
@@ -263,6 +269,9 @@ mod tests {
                 ),
                 format!(
                     "node_rapl_dram_x_joules_total{{index=\"0\",path=\"{class}/intel-rapl:1:1\"}} 0"
+                ),
+                format!(
+                    "node_rapl_package_joules_total{{index=\"0\",path=\"{class}/intel-rapl-mmio:0\"}} 9"
                 ),
                 format!(
                     "node_rapl_package_joules_total{{index=\"0\",path=\"{class}/intel-rapl:0\"}} 2"

@@ -237,12 +237,60 @@ pub(super) fn judge_option(option: &str) -> Option<Kind> {
     if option == "-pass" {
         return Some(Kind::PassSource);
     }
+    if is_of_a_compiler(option) {
+        return None;
+    }
     judge(bare)
+}
+
+/// Whether a name stands in what a compiler, linker or perl takes in one word:
+/// `-Isrc/token`, `-DUSE_TOKEN`, `-ltoken`, `-otoken.c`, `-Mauth::token`.
+fn is_of_a_compiler(option: &str) -> bool {
+    let Some(name) = option
+        .strip_prefix('-')
+        .filter(|name| !name.starts_with('-'))
+    else {
+        // Of the long ones, these name something else that has a value.
+        return matches!(option, "--extern" | "--defsym");
+    };
+    let has_mark = name.contains(['/', '.', ':', '_']);
+    let library = name.strip_prefix('l').filter(|rest| !rest.contains('-'));
+    let of_linker = library.is_some_and(|rest| judge(rest).is_some());
+    has_mark || of_linker || name.starts_with(|first: char| first.is_ascii_uppercase())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_compiler_takes_announces_no_secret() {
+        let compilers = [
+            "-Isrc/token",
+            "-I../passwd",
+            "-ltoken",
+            "-DUSE_TOKEN",
+            "-UPASSWORD",
+            "-otoken.c",
+            "-Mauth::token",
+            "-itoken.patch",
+            "--extern",
+            "--defsym",
+            "-Wl,--token",
+        ];
+        for option in compilers {
+            assert_eq!(judge_option(option), None, "{option}");
+        }
+        for option in [
+            "-password",
+            "-token",
+            "--token",
+            "--db-password",
+            "-ldap-password",
+        ] {
+            assert!(judge_option(option).is_some(), "{option}");
+        }
+    }
 
     #[test]
     fn names_are_judged_by_their_words() {

@@ -12,5 +12,7 @@ mod properties;
 pub use line::ExpositionError;
 pub use openmetrics::{OPENMETRICS_TYPE, render_openmetrics};
 pub use parse::parse_exposition;
-pub use point::{FamilyPart, FoundMetric, Label, Metric, MetricKind, MetricRef, Point};
+pub use point::{
+    FamilyPart, FoundMetric, Label, Metric, MetricKind, MetricRef, Point, keep_first_of_series,
+};
 pub use prometheus::{PROMETHEUS_TYPE, render_prometheus};

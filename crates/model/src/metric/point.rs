@@ -1,6 +1,7 @@
 //! Metrics, their families, and the values of their series.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// What kind of value a family holds.
@@ -233,5 +234,51 @@ pub(super) fn render_escaped(text: &mut String, value: &str, is_quoted: bool) {
             '"' if is_quoted => text.push_str("\\\""),
             other => text.push(other),
         }
+    }
+}
+
+/// Leaves only the first point of each series: a document with a series twice is
+/// no document. Two names in bytes that are not UTF-8 can look alike, and what
+/// was read at different times can overlap. Points of one metric stand together.
+pub fn keep_first_of_series(points: &mut Vec<Point>) {
+    let is_first: Vec<bool> = points
+        .chunk_by(|one, other| one.metric.name() == other.metric.name())
+        .flat_map(|family| {
+            let mut seen = HashSet::with_capacity(family.len());
+            let labels = family.iter().map(|point| point.labels.as_slice());
+            labels.map(|one| seen.insert(one)).collect::<Vec<bool>>()
+        })
+        .collect();
+    let mut is_first = is_first.into_iter();
+    points.retain(|_| is_first.next().unwrap_or(true));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_series_that_is_there_twice_the_first_stays() {
+        static ONE: Metric = Metric {
+            name: "one",
+            kind: MetricKind::Gauge,
+            help: "",
+        };
+        static TWO: Metric = Metric {
+            name: "two",
+            kind: MetricKind::Gauge,
+            help: "",
+        };
+        let point = |metric, device, value| Point::labelled(metric, &[("device", device)], value);
+        let mut points = vec![
+            point(&ONE, "a", 1.0),
+            point(&ONE, "b", 2.0),
+            point(&ONE, "a", 3.0),
+            point(&TWO, "a", 4.0),
+            point(&TWO, "a", 5.0),
+        ];
+        keep_first_of_series(&mut points);
+        let values: Vec<f64> = points.iter().map(|point| point.value).collect();
+        assert_eq!(values, [1.0, 2.0, 4.0]);
     }
 }

@@ -1,8 +1,11 @@
 //! The processes that ended under a step.
 
 use std::cmp::Reverse;
+use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
+use lfs_wrapper_build::dispatch::StepState;
 use lfs_wrapper_build::exits::{ExitFile, ExitRow, exits_file, read_exit_file};
 use lfs_wrapper_build::record::Attempt;
 use lfs_wrapper_model::visible;
@@ -27,21 +30,25 @@ struct Exited {
     cpu_source: Option<String>,
     /// The part of it that these records give to a process.
     attributed_cpu_seconds: Option<f64>,
-    /// The rest, which belongs to no process.
+    /// The rest, which belongs to no process; negative where the kernel's ticks
+    /// say more than the step used.
     unattributed_cpu_seconds: Option<f64>,
     processes_counted: Option<u64>,
     messages_lost: Option<u64>,
-    /// Processes that the file had no room for, and lines that are damaged.
+    /// Processes that were counted and are not in the file, and lines of it that
+    /// are damaged.
     processes_left_out: u64,
     lines_damaged: u64,
     processes: Vec<ExitRow>,
+    #[serde(skip)]
+    is_running: bool,
 }
 
 pub(super) fn run(session: &Session, step: &str, asked: &Processes) -> Done {
     let (_, database) = session.open()?;
     let attempt = find_attempt(&database, asked.run, step)?;
     let path = exits_file(&attempt.log);
-    let file = read_exit_file(&path).map_err(|error| explain(step, &path, &error))?;
+    let file = read_exit_file(&path).map_err(|error| explain(&attempt, step, &path, &error))?;
     let mut exited = derive(step, &attempt, file);
     if let Some(sort) = asked.sort {
         exited.processes.sort_by_key(|row| Reverse(key(sort, row)));
@@ -55,13 +62,22 @@ pub(super) fn run(session: &Session, step: &str, asked: &Processes) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-fn explain(step: &str, path: &std::path::Path, error: &std::io::Error) -> Failure {
-    if error.kind() != std::io::ErrorKind::NotFound {
+fn explain(attempt: &Attempt, step: &str, path: &Path, error: &io::Error) -> Failure {
+    if error.kind() != io::ErrorKind::NotFound {
         return Failure::io(format!("reading {}", path.display()), error);
     }
+    let what = format!("listing the processes that ended under step '{step}'");
+    if let Some(exits) = attempt.exits {
+        let message = format!(
+            "{what}: {} were counted, but their list {} is gone, or could not be written",
+            exits.processes,
+            path.display()
+        );
+        return Failure::new(Kind::NotFound, message);
+    }
     let message = format!(
-        "listing the processes that ended under step '{step}': nobody heard them end; that takes \
-         root and a kernel with CONFIG_TASKSTATS, see 'lfs-wrapper doctor'"
+        "{what}: nobody heard them end; that takes root and a kernel that tells of it: see \
+         'lfs-wrapper doctor', and 'build start -v' for why"
     );
     Failure::new(Kind::Environment, message)
 }
@@ -70,7 +86,10 @@ fn derive(step: &str, attempt: &Attempt, file: ExitFile) -> Exited {
     let seconds = |usec: u64| usec as f64 / 1e6;
     let used = attempt.user_usec.zip(attempt.system_usec);
     let used_usec = used.map(|(user, system)| user + system);
-    let attributed_usec = match file.exits {
+    // A file that could not be written to its end is not all there is.
+    let exits = file.exits.or(attempt.exits);
+    let listed = file.rows.len() as u64;
+    let attributed_usec = match exits {
         Some(exits) => exits.cpu_usec,
         None => file
             .rows
@@ -86,10 +105,11 @@ fn derive(step: &str, attempt: &Attempt, file: ExitFile) -> Exited {
         attributed_cpu_seconds: attributed_usec.map(seconds),
         unattributed_cpu_seconds: used_usec
             .zip(attributed_usec)
-            .map(|(used, attributed)| seconds(used.saturating_sub(attributed))),
-        processes_counted: file.exits.map(|exits| exits.processes),
-        messages_lost: file.exits.map(|exits| exits.lost),
-        processes_left_out: file.left_out,
+            .map(|(used, attributed)| seconds(used) - seconds(attributed)),
+        processes_counted: exits.map(|exits| exits.processes),
+        messages_lost: exits.map(|exits| exits.lost),
+        processes_left_out: exits.map_or(0, |exits| exits.processes.saturating_sub(listed)),
+        is_running: attempt.state == StepState::Running,
         lines_damaged: file.damaged,
         processes: file.rows,
     }
@@ -132,10 +152,15 @@ fn render_row(row: &ExitRow) -> Vec<String> {
         (None, None) => String::new(),
     };
     vec![
-        visible(&row.comm),
+        if row.comm.is_empty() {
+            "?".to_owned()
+        } else {
+            visible(&row.comm)
+        },
         result,
         row.pid.to_string(),
-        row.parent_pid.to_string(),
+        row.parent_pid
+            .map_or_else(String::new, |pid| pid.to_string()),
         render_short(row.elapsed_usec),
         render_short(row.cpu_usec()),
         render_bytes(row.rss_peak_bytes),
@@ -161,17 +186,20 @@ fn render_summary(exited: &Exited) -> Vec<String> {
     let counted = exited.processes_counted;
     lines.push(match counted {
         Some(counted) => format!("{listed} of {counted} processes listed"),
-        None => {
-            format!("{listed} processes listed; the step goes on, or nobody lived to see its end")
-        }
+        None if exited.is_running => format!("{listed} processes listed; the step goes on"),
+        None => format!("{listed} processes listed; nobody lived to see the end of the step"),
     });
     let known = exited.cpu_seconds.zip(exited.attributed_cpu_seconds);
     if let (Some((used, attributed)), Some(rest)) = (known, exited.unattributed_cpu_seconds) {
         let source = exited.cpu_source.as_deref().unwrap_or("?");
+        let rest = if rest < 0.0 {
+            format!("{:.2} s more than it used", -rest)
+        } else {
+            format!("{rest:.2} s are attributed to none of them")
+        };
         lines.push(format!(
             "CPU of the step {used:.2} s by {source}; its processes add up to {attributed:.2} s by the \
-             kernel's ticks, which are coarse for those of a few milliseconds; {rest:.2} s are \
-             attributed to none of them"
+             kernel's ticks, which are coarse for those of a few milliseconds; {rest}"
         ));
     } else if exited.attributed_cpu_seconds.is_none() && listed > 0 {
         lines.push("what they used is told to root only".to_owned());
@@ -185,7 +213,7 @@ fn render_summary(exited: &Exited) -> Vec<String> {
     let missing = exited.processes_left_out + exited.lines_damaged;
     if missing > 0 {
         lines.push(format!(
-            "{} processes had no room in the file, {} of its lines are damaged",
+            "{} processes that ended are not in the file, {} of its lines are damaged",
             exited.processes_left_out, exited.lines_damaged
         ));
     }

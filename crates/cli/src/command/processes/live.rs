@@ -127,9 +127,10 @@ fn read_keepers(session: &Session, asked: &Processes) -> Result<HashMap<u32, Str
     if let Some(step) = &asked.step {
         let (_, database) = session.open()?;
         let attempt = find_attempt(&database, asked.run, step)?;
+        let is_running = attempt.state == StepState::Running;
         let keeper = attempt
             .keeper
-            .filter(|_| attempt.state == StepState::Running);
+            .filter(|keeper| is_running && keeper.is_alive());
         let Some(keeper) = keeper else {
             let message = format!(
                 "listing the processes of step '{step}': it does not run; \
@@ -139,7 +140,11 @@ fn read_keepers(session: &Session, asked: &Processes) -> Result<HashMap<u32, Str
         };
         return Ok(HashMap::from([(keeper.pid, step.clone())]));
     }
-    // That nothing is known of builds keeps nobody from looking at processes.
+    // That nothing is known of builds keeps nobody from looking at processes,
+    // and a look makes no folder.
+    if !session.has_state() {
+        return Ok(HashMap::new());
+    }
     let Ok((_, database)) = session.open() else {
         return Ok(HashMap::new());
     };
@@ -149,6 +154,7 @@ fn read_keepers(session: &Session, asked: &Processes) -> Result<HashMap<u32, Str
     Ok(running
         .filter_map(|step| {
             let keeper = step.attempt.as_ref()?.keeper.as_ref()?;
+            let keeper = keeper.is_alive().then_some(keeper)?;
             Some((keeper.pid, step.id.clone()))
         })
         .collect())
