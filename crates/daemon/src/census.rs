@@ -132,10 +132,17 @@ impl Census {
             account.recent_exits *= DECAY;
         }
         self.samples += 1;
+        let kernel: Arc<str> = Arc::from("[kernel]");
         for (row, step) in rows.iter().zip(steps) {
+            // The kernel's own threads have hundreds of names.
+            let comm = if row.counts.is_kernel_thread() {
+                &kernel
+            } else {
+                &row.name
+            };
             let group = Group {
                 step: Arc::clone(step),
-                comm: Arc::clone(&row.name),
+                comm: Arc::clone(comm),
             };
             let now = Use::of(&row.counts);
             let before = match &row.before {

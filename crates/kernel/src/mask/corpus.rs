@@ -375,3 +375,23 @@ fn headers_and_addresses() {
         ),
     ]);
 }
+
+#[test]
+fn programs_of_builders_have_theirs() {
+    check(&[
+        (
+            "ssh-keygen -t ed25519 -N hunter2 -f key",
+            "ssh-keygen -t ed25519 -N *** -f key",
+        ),
+        ("zip -rPhunter2 a.zip src", "zip -rP*** a.zip src"),
+        (
+            "twine upload -u me -p hunter2 dist/a.whl",
+            "twine upload -u me -p *** dist/a.whl",
+        ),
+        ("cargo login hunter2", "cargo login ***"),
+        (
+            "make KBUILD_SIGN_PIN=1234 modules_install",
+            "make KBUILD_SIGN_PIN=*** modules_install",
+        ),
+    ]);
+}

@@ -4,7 +4,8 @@
 use super::value::Kind;
 
 /// Names that no rule below finds.
-const EXACT: [(&str, Kind); 15] = [
+const EXACT: [(&str, Kind); 16] = [
+    ("kbuild_sign_pin", Kind::Whole),
     ("_auth", Kind::Whole),
     ("dbpass", Kind::Whole),
     ("ftppass", Kind::Whole),

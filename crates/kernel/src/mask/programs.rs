@@ -117,7 +117,7 @@ const OPENSSL: &[ProgramOption] = &[
     ("-passout", Separate, Kind::PassSource),
 ];
 
-pub(super) static PROGRAMS: [Program; 25] = [
+pub(super) static PROGRAMS: [Program; 28] = [
     program(MYSQL, &[("-p", Joined, Kind::Whole)]),
     program(MONGO, &[("-p", Either, Kind::Whole)]),
     Program {
@@ -140,10 +140,22 @@ pub(super) static PROGRAMS: [Program; 25] = [
         ends_at_operand: true,
         ..program(&["sshpass"], &[("-p", Either, Kind::Whole)])
     },
+    Program {
+        valued: "binstxZ",
+        ..program(
+            &["unzip", "zip", "zipcloak"],
+            &[("-P", Either, Kind::Whole)],
+        )
+    },
     program(
-        &["unzip", "zip", "zipcloak"],
-        &[("-P", Either, Kind::Whole)],
+        &["ssh-keygen"],
+        &[("-N", Either, Kind::Whole), ("-P", Either, Kind::Whole)],
     ),
+    Program {
+        after: "upload",
+        ..program(&["twine"], &[("-p", Either, Kind::Whole)])
+    },
+    operands(&["cargo"], "login", 0),
     program(
         &["7z", "7za", "7zr", "7zz", "p7zip"],
         &[("-p", Joined, Kind::Whole)],
