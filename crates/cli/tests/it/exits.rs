@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::common::{Place, get, wait_for};
@@ -159,7 +160,7 @@ fn the_monitor_gives_short_lived_processes_to_their_step() {
 #[test]
 fn live_processes_are_shown_with_their_secrets_masked() {
     let place = Place::new();
-    let _sleeper = place.start(&[
+    let mut sleeper = place.start(&[
         "run",
         "--id",
         "sleeper",
@@ -181,6 +182,9 @@ fn live_processes_are_shown_with_their_secrets_masked() {
     let text = place.expect(0, &["processes", "--limit", "100000"]);
     assert!(text.stdout.contains("sleep 1000"), "{}", text.stdout);
     assert!(!text.stdout.contains("hunter2"), "{}", text.stdout);
+    // In good order, so that no group is left behind.
+    sleeper.signal(Signal::TERM);
+    sleeper.wait();
 }
 
 #[test]
