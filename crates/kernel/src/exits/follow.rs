@@ -15,6 +15,9 @@ use crate::roots::Roots;
 /// Processes that changed their user and live; what is beyond is not counted.
 const USERS_CHANGED_MAX: usize = 4096;
 
+/// Events for which room is kept from one call to the next.
+const EVENTS_KEPT: usize = 1024;
+
 /// How long parents are asked after events were lost. What one of them leads
 /// to is remembered, so that this is soon needed no more.
 const UNSURE_MSEC: u64 = 60_000;
@@ -105,7 +108,10 @@ impl<T: Copy> Follower<T> {
                 }
                 ExitEvent::Uid { tgid, .. } => self.on_uid(tgid),
                 ExitEvent::Gone(exit) => {
-                    let mut tag = self.lineage.tag_of(exit.pid);
+                    // A parent's tag is its child's too: the event of its start
+                    // may have been lost.
+                    let of_parent = || self.lineage.tag_of(exit.parent_pid?);
+                    let mut tag = self.lineage.tag_of(exit.pid).or_else(of_parent);
                     if tag.is_none() && now_msec < self.unsure_until_msec {
                         tag = self.resolve(&exit);
                     }
@@ -125,6 +131,9 @@ impl<T: Copy> Follower<T> {
                 ExitEvent::Exec { .. } => {}
             }
         }
+        // A burst is over some time; its room need not be kept.
+        events.clear();
+        events.shrink_to(EVENTS_KEPT);
         self.events = events;
         read
     }
