@@ -12,7 +12,7 @@ use lfs_wrapper_alert::store;
 use lfs_wrapper_build::dispatch::StepState;
 use lfs_wrapper_build::{record, recover};
 use lfs_wrapper_history::History;
-use lfs_wrapper_kernel::{Frame, Sample};
+use lfs_wrapper_kernel::{Frame, Sample, expose_core_distribution};
 use lfs_wrapper_model::now_msec;
 use lfs_wrapper_state::{Database, DatabaseError, StateDir, is_full};
 use tracing::{info, warn};
@@ -280,6 +280,9 @@ impl Loop {
     }
 
     fn publish(&mut self, mut sample: Sample, frame: &Frame) {
+        if let Some(cpu) = &frame.cpu {
+            sample.further.extend(expose_core_distribution(&cpu.cores));
+        }
         let processes = self.population.points();
         let stored = self.recorder.record(&mut sample, Arc::clone(&processes));
         self.own.dropped_values = self.recorder.dropped;

@@ -46,7 +46,9 @@ mod tree;
 pub use cadence::{Cadence, Tick, read_boottime_usec, read_monotonic_usec};
 pub use cgroup::step::{StepCounts, StepFrame, StepGroup};
 pub use cgroup::{BuildCounts, BuildGroup};
-pub use cpu::distribution::{CORE_CLASS_BOUNDS, derive_core_distribution};
+pub use cpu::distribution::{
+    CORE_CLASS_BOUNDS, derive_core_distribution, expose_core_distribution,
+};
 pub use cpu::run_queue::{RunQueueCounts, RunQueueFrame, RunQueueSample};
 pub use cpu::{
     CoreFrame, CoreSample, CpuFrame, CpuSample, CpuTicks, Load, LoadAverages, StatCounters,

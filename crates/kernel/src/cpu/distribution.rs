@@ -1,7 +1,20 @@
 //! How the processors' load is spread, for machines that have too many of them
 //! to show each.
 
+use lfs_wrapper_model::metric::{Metric, Point};
+
 use crate::cpu::CoreFrame;
+use crate::field::metric;
+
+static CORES: &Metric = metric!(
+    Gauge,
+    "lfs_cpu_cores",
+    "Processors that were busy for this share of the time since the sample before."
+);
+
+/// How the classes are labelled, per cent.
+const CLASS_LABELS: [&str; CORE_CLASS_BOUNDS.len() + 1] =
+    ["0-10", "10-25", "25-50", "50-75", "75-90", "90-100"];
 
 /// Where one class of [`derive_core_distribution`] ends and the next begins;
 /// the last takes a busy ratio of 1 too.
@@ -18,6 +31,16 @@ pub fn derive_core_distribution(cores: &[CoreFrame]) -> [usize; CORE_CLASS_BOUND
         }
     }
     classes
+}
+
+/// The same as points, by `busy`.
+pub fn expose_core_distribution(cores: &[CoreFrame]) -> Vec<Point> {
+    let classes = CLASS_LABELS
+        .into_iter()
+        .zip(derive_core_distribution(cores));
+    classes
+        .map(|(busy, count)| Point::labelled(CORES, &[("busy", busy)], count as f64))
+        .collect()
 }
 
 #[cfg(test)]
@@ -45,5 +68,27 @@ mod tests {
             assert_eq!(derive_core_distribution(&cores), expected, "{busy_ratio}");
         }
         assert_eq!(derive_core_distribution(&[]), [0; 6]);
+    }
+
+    #[test]
+    fn every_class_is_shown_empty_ones_too() {
+        let core = |core, busy_ratio| CoreFrame { core, busy_ratio };
+        let points = expose_core_distribution(&[core(0, 0.95), core(1, 0.3), core(2, 0.91)]);
+        let shown: Vec<String> = points
+            .iter()
+            .map(|point| format!("{} {}", point.series(), point.value))
+            .collect();
+        let expected = [
+            ("0-10", 0),
+            ("10-25", 0),
+            ("25-50", 1),
+            ("50-75", 0),
+            ("75-90", 0),
+            ("90-100", 2),
+        ];
+        assert_eq!(
+            shown,
+            expected.map(|(busy, count)| format!("lfs_cpu_cores{{busy=\"{busy}\"}} {count}"))
+        );
     }
 }
