@@ -21,7 +21,7 @@ const PSS_CHANGE_MIN_BYTES: u64 = 1 << 20;
 
 /// How much processor time measuring may take in a second, on average: a
 /// process of a gigabyte takes a few milliseconds, and then others wait.
-const PSS_COST_PER_SECOND_USEC: i64 = 300;
+const PSS_COST_PER_SECOND_USEC: i64 = 150;
 
 const USEC_PER_SECOND: i64 = 1_000_000;
 
