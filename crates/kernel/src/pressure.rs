@@ -60,20 +60,20 @@ pub(crate) fn read_pressure(source: &mut Source, procfs: &Path) -> PressureSampl
     sample
 }
 
-/// Parses one file: lines of `some avg10=0.00 … total=12345`.
-pub(crate) fn parse_pressure(resource: &str, text: &[u8], sample: &mut PressureSample) {
+/// Parses one file of a machine's or a control group's pressure: lines of
+/// `some avg10=0.00 … total=12345`. Keys are the resource and the line's first
+/// word.
+pub(crate) fn parse_pressure<V: Values>(resource: &str, text: &[u8], values: &mut V) {
     for line in lines(text) {
         let mut words = words(line);
         let Some(kind) = words.next() else { continue };
         let total = words.find_map(|word| parse_u64(word.strip_prefix(b"total=")?));
-        let field = PressureSample::FIELDS.iter().find(|field| {
-            field
-                .key
-                .split_once(' ')
+        let is_this = |key: &str| {
+            key.split_once(' ')
                 .is_some_and(|key| key.0 == resource && key.1.as_bytes() == kind)
-        });
-        if let Some(field) = field {
-            (field.set)(sample, total);
+        };
+        if let Some(field) = V::FIELDS.iter().find(|field| is_this(field.key)) {
+            (field.set)(values, total);
         }
     }
 }

@@ -9,6 +9,7 @@ use lfs_wrapper_model::metric::Metric;
 
 use crate::field::{Labels, Row, Values, metric, parse_keyed, values};
 use crate::interval::Interval;
+use crate::pressure::parse_pressure;
 use crate::series::Series;
 use crate::source::Source;
 use crate::text::{lines, parse_u64, words};
@@ -247,22 +248,6 @@ pub(crate) fn parse_io(text: &[u8]) -> StepCounts {
         (field.set)(&mut counts, Some(sum));
     }
     counts
-}
-
-/// Parses one pressure file: lines of `some avg10=0.00 … total=12345`.
-pub(crate) fn parse_pressure(resource: &str, text: &[u8], counts: &mut StepCounts) {
-    for line in lines(text) {
-        let mut words = words(line);
-        let Some(kind) = words.next() else { continue };
-        let total = words.find_map(|word| parse_u64(word.strip_prefix(b"total=")?));
-        let is_this = |key: &str| {
-            key.split_once(' ')
-                .is_some_and(|key| key.0 == resource && key.1.as_bytes() == kind)
-        };
-        if let Some(field) = StepCounts::FIELDS.iter().find(|field| is_this(field.key)) {
-            (field.set)(counts, total);
-        }
-    }
 }
 
 /// What a step did between two samples.

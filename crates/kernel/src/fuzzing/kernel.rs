@@ -154,7 +154,7 @@ pub fn cgroup(data: &[u8]) {
         let mut counts = parse_keyed(text);
         step::merge(&mut counts, &step::parse_io(text));
         for resource in RESOURCES {
-            step::parse_pressure(resource, text, &mut counts);
+            parse_pressure(resource, text, &mut counts);
         }
         counts
     };

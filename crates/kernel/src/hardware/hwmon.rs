@@ -194,7 +194,27 @@ fn derive_metric(
     } else {
         format!("node_hwmon_{kind}_{element}")
     };
-    let (suffix, help, scale) = match (kind, element) {
+    let (suffix, help, scale) = derive_unit(kind, element);
+    let is_counter = kind == "energy" && suffix == "_joule_total";
+    let kind = if is_counter {
+        MetricKind::Counter
+    } else {
+        MetricKind::Gauge
+    };
+    Some((
+        FoundMetric {
+            name: format!("{name}{suffix}"),
+            kind,
+            help,
+        },
+        scale,
+    ))
+}
+
+/// The unit at the end of a metric's name, its help, and how many of the file's
+/// steps that unit has.
+fn derive_unit(kind: &str, element: &str) -> (&'static str, String, f64) {
+    match (kind, element) {
         (_, "fault" | "alarm") => (
             "",
             format!("Hardware sensor {element} status ({kind})"),
@@ -257,21 +277,7 @@ fn derive_metric(
             format!("Hardware monitor {kind} element {element}"),
             1.0,
         ),
-    };
-    let is_counter = kind == "energy" && suffix == "_joule_total";
-    let kind = if is_counter {
-        MetricKind::Counter
-    } else {
-        MetricKind::Gauge
-    };
-    Some((
-        FoundMetric {
-            name: format!("{name}{suffix}"),
-            kind,
-            help,
-        },
-        scale,
-    ))
+    }
 }
 
 #[cfg(test)]
