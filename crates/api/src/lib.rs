@@ -25,6 +25,22 @@ pub mod route {
     pub const ALERTS: &str = "/api/v1/alerts";
     /// Prometheus' text format.
     pub const METRICS: &str = "/metrics";
+    /// Prometheus' HTTP API lies below this.
+    pub const PROMETHEUS: &str = "/prometheus/api/v1";
+    /// PromQL at one moment.
+    pub const PROMETHEUS_QUERY: &str = "/prometheus/api/v1/query";
+    /// PromQL over a stretch of time.
+    pub const PROMETHEUS_QUERY_RANGE: &str = "/prometheus/api/v1/query_range";
+    /// Series that match.
+    pub const PROMETHEUS_SERIES: &str = "/prometheus/api/v1/series";
+    /// What is known of metrics.
+    pub const PROMETHEUS_METADATA: &str = "/prometheus/api/v1/metadata";
+    /// In it, the names of labels.
+    pub const PROMETHEUS_LABELS: &str = "/prometheus/api/v1/labels";
+    /// In it, which version answers.
+    pub const PROMETHEUS_BUILD: &str = "/prometheus/api/v1/status/buildinfo";
+    /// In it, the alerts that are not resolved.
+    pub const PROMETHEUS_ALERTS: &str = "/prometheus/api/v1/alerts";
     /// Whether the monitor is alive.
     pub const HEALTHZ: &str = "/healthz";
     /// The same, where every other route of the version is.

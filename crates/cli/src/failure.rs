@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use lfs_wrapper_build::plan::PlanError;
 use lfs_wrapper_build::supervisor::SuperviseError;
 use lfs_wrapper_daemon::MonitorError;
+use lfs_wrapper_history::{ErrorKind, HistoryError, QueryError, ReadError};
 use lfs_wrapper_host::config::ConfigError;
 use lfs_wrapper_state::{DatabaseError, DirectoryError};
 
@@ -103,6 +104,41 @@ impl From<ConfigError> for Failure {
     }
 }
 
+impl From<HistoryError> for Failure {
+    fn from(error: HistoryError) -> Self {
+        let kind = match &error {
+            HistoryError::Foreign { .. } | HistoryError::Version { .. } => Kind::Config,
+            HistoryError::Busy { .. } => Kind::Usage,
+            HistoryError::NoRoom { .. } | HistoryError::Sqlite { .. } => Kind::Environment,
+            HistoryError::Io { source, .. } => Self::of_io(source),
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+impl From<QueryError> for Failure {
+    fn from(error: QueryError) -> Self {
+        let kind = match error.kind() {
+            ErrorKind::BadData => Kind::Usage,
+            ErrorKind::Execution | ErrorKind::Timeout => Kind::Bad,
+            ErrorKind::Internal => Kind::Environment,
+        };
+        Self::new(kind, format!("answering the query: {error}"))
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        let kind = match error {
+            ReadError::Store(_) => Kind::Environment,
+            ReadError::TimedOut | ReadError::TooManySeries { .. } | ReadError::TooMuch { .. } => {
+                Kind::Bad
+            }
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
 impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Self {
         let kind = match &error {
@@ -138,9 +174,11 @@ impl From<MonitorError> for Failure {
                 std::io::ErrorKind::PermissionDenied => Kind::Permission,
                 _ => Kind::Environment,
             },
-            MonitorError::History(_) | MonitorError::Running { .. } | MonitorError::Io { .. } => {
-                Kind::Environment
-            }
+            MonitorError::RemoteWrite(_) => Kind::Config,
+            MonitorError::History(_)
+            | MonitorError::Read(_)
+            | MonitorError::Running { .. }
+            | MonitorError::Io { .. } => Kind::Environment,
         };
         Self::new(kind, error.to_string())
     }

@@ -7,10 +7,13 @@ mod failure;
 mod ledger;
 mod output;
 mod places;
+mod plot;
 mod progress;
+mod quantity;
 mod session;
 mod signals;
 mod terminal;
+mod when;
 
 use std::env;
 use std::ffi::OsString;

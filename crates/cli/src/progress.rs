@@ -10,11 +10,7 @@ use lfs_wrapper_daemon::convert;
 
 use crate::output::render_run_line;
 use crate::session::Session;
-use crate::terminal::{Style, render_seconds, say};
-
-/// Of a terminal that does not say how wide it is, and of one that says less.
-const COLUMNS: usize = 80;
-const COLUMNS_MIN: usize = 20;
+use crate::terminal::{Style, columns, render_seconds, say};
 
 /// Cells of the bar.
 const BAR_CELLS: usize = 24;
@@ -117,8 +113,7 @@ impl Progress {
             lines.push(format!("  {} {line}", render_bar(run.percent)));
         }
         self.drawn_lines = lines.len();
-        let columns = rustix::termios::tcgetwinsize(io::stderr())
-            .map_or(COLUMNS, |size| usize::from(size.ws_col).max(COLUMNS_MIN));
+        let columns = columns(io::stderr());
         for line in &mut lines {
             // A line that wraps could not be erased.
             *line = line.chars().take(columns - 1).collect();

@@ -3,7 +3,7 @@
 
 use std::env;
 use std::io::{self, IsTerminal as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use lfs_wrapper_host::config::Config;
@@ -79,6 +79,11 @@ impl Session {
         self.places
             .as_ref()
             .ok_or_else(|| Failure::new(Kind::Environment, lost))
+    }
+
+    /// Where the state folder is or would be.
+    pub(crate) fn state_path(&self) -> Result<&Path, Failure> {
+        Ok(&self.places()?.state)
     }
 
     /// The state folder, made where it is missing.

@@ -1,6 +1,7 @@
 //! Text for people: colours, columns, numbers with units.
 
 use std::io::{self, Write as _};
+use std::os::fd::AsFd;
 
 use lfs_wrapper_model::TimeMsec;
 
@@ -8,6 +9,33 @@ use lfs_wrapper_model::TimeMsec;
 /// the build that it tells of goes on.
 pub(crate) fn say(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Of a terminal that does not say how wide it is, and of one that says less.
+const COLUMNS: usize = 80;
+const COLUMNS_MIN: usize = 20;
+
+/// How wide a terminal is.
+pub(crate) fn columns(terminal: impl AsFd) -> usize {
+    let size = rustix::termios::tcgetwinsize(terminal);
+    let columns = size.map_or(0, |size| usize::from(size.ws_col));
+    let given = || std::env::var("COLUMNS").ok()?.parse().ok();
+    match columns {
+        0 => given().unwrap_or(COLUMNS).max(COLUMNS_MIN),
+        columns => columns.max(COLUMNS_MIN),
+    }
+}
+
+/// Whether the terminal shows more than ASCII, by what the locale says.
+pub(crate) fn is_utf8() -> bool {
+    let variables = ["LC_ALL", "LC_CTYPE", "LANG"];
+    let mut set = variables
+        .iter()
+        .filter_map(std::env::var_os)
+        .filter(|value| !value.is_empty());
+    let locale = set.next().unwrap_or_default();
+    let locale = locale.to_string_lossy().to_ascii_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
 }
 
 /// Colours, or none.
@@ -43,6 +71,12 @@ impl Style {
 
     pub(crate) fn faint(self, text: &str) -> String {
         self.paint("2", text)
+    }
+
+    /// One of several curves.
+    pub(crate) fn curve(self, number: usize, text: &str) -> String {
+        const CODES: [&str; 10] = ["36", "33", "32", "35", "34", "31", "96", "93", "92", "95"];
+        self.paint(CODES[number % CODES.len()], text)
     }
 
     /// The state of a step or run, the severity of an alert, or whether a

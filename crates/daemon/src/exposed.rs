@@ -6,6 +6,7 @@ use lfs_wrapper_kernel::expose;
 use lfs_wrapper_model::metric::Point;
 
 use crate::live::Live;
+use crate::remote;
 
 /// The newest sample's points and the monitor's own.
 pub(crate) fn own_points(live: &Live) -> Vec<Point> {
@@ -13,6 +14,7 @@ pub(crate) fn own_points(live: &Live) -> Vec<Point> {
     let mut points = sample.as_ref().map(expose).unwrap_or_default();
     points.extend(processes.iter().cloned());
     points.extend(own.expose());
+    points.extend(remote::expose(live.remotes()));
     points
 }
 

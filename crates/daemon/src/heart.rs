@@ -18,6 +18,12 @@ const BUILD_RULE: &str = "build-failed";
 const BUILD_RUNBOOK: &str = "Read the step's log with 'lfs-wrapper build log STEP', mend the cause, and go on with \
      'lfs-wrapper build resume'.";
 
+/// The rule for a history that is not written.
+const HISTORY_RULE: &str = "history-stopped";
+
+const HISTORY_RUNBOOK: &str = "Make room on the file system of the state folder; the history goes on by itself. What must \
+     stay free is [history] min_free_bytes.";
+
 /// A time in which nobody looked is counted as no more than so many intervals:
 /// what was true in between nobody knows.
 const INTERVALS_COUNTED_MAX: u32 = 3;
@@ -33,6 +39,11 @@ pub(crate) enum Event {
     },
     /// An attempt ended.
     AttemptEnded(Box<EndedAttempt>),
+    /// The history was looked at.
+    HistoryLooked {
+        is_stopped: bool,
+        time_msec: TimeMsec,
+    },
 }
 
 /// What to do about it.
@@ -77,6 +88,8 @@ pub(crate) struct Heart {
     memories: HashMap<(String, Labels), Memory>,
     previous: Option<Sample>,
     elapsed_msec_max: i64,
+    /// `None`: before the first look.
+    history_stopped: Option<bool>,
 }
 
 impl Heart {
@@ -94,6 +107,7 @@ impl Heart {
                 .map(|(rule, labels, memory)| ((rule, labels), memory))
                 .collect(),
             previous: None,
+            history_stopped: None,
         }
     }
 
@@ -104,6 +118,15 @@ impl Heart {
                 build_known,
             } => self.sampled(sample, build_known),
             Event::AttemptEnded(ended) => attempt_ended(&ended),
+            Event::HistoryLooked {
+                is_stopped,
+                time_msec,
+            } => {
+                let changed = self.history_stopped != Some(is_stopped);
+                self.history_stopped = Some(is_stopped);
+                let told = changed.then(|| Effect::Tell(history_told(is_stopped, time_msec)));
+                told.into_iter().collect()
+            }
         }
     }
 
@@ -238,6 +261,28 @@ fn tell(rule: &Rule, labels: &Labels, transition: Transition, time_msec: TimeMse
         threshold: transition.threshold,
         message,
         runbook: rule.runbook,
+        time_msec,
+    }
+}
+
+/// What is told that is resolved without having been raised, is dropped later.
+fn history_told(is_stopped: bool, time_msec: TimeMsec) -> Told {
+    let (kind, message) = match is_stopped {
+        true => (
+            Kind::Raised,
+            "HISTORY stopped: its disk is nearly full, or a reader keeps its log open; alerts go on",
+        ),
+        false => (Kind::Resolved, "HISTORY goes on"),
+    };
+    Told {
+        rule: HISTORY_RULE,
+        labels: [("resource".to_owned(), "history".to_owned())].into(),
+        kind,
+        severity: Severity::Error,
+        value: None,
+        threshold: None,
+        message: message.to_owned(),
+        runbook: HISTORY_RUNBOOK,
         time_msec,
     }
 }

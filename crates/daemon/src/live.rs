@@ -2,10 +2,11 @@
 //! changes.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use lfs_wrapper_api as api;
+use lfs_wrapper_history::remote::Statistics;
 use lfs_wrapper_kernel::{Frame, Sample};
 use lfs_wrapper_model::metric::Point;
 use serde::Serialize;
@@ -48,12 +49,16 @@ struct Newest {
     trouble: Option<&'static str>,
 }
 
+type Remotes = Vec<(String, Arc<Statistics>)>;
+
 /// Shared between the loop, which writes, and the server, which reads.
 #[derive(Debug)]
 pub(crate) struct Live {
     host: api::Host,
     interval: Duration,
     newest: Mutex<Newest>,
+    /// What is sent on, and how far.
+    remotes: OnceLock<Remotes>,
     changes: Sender<Change>,
 }
 
@@ -62,6 +67,7 @@ impl Live {
         Self {
             host,
             interval,
+            remotes: OnceLock::new(),
             newest: Mutex::new(Newest {
                 sample: None,
                 processes: Arc::default(),
@@ -182,6 +188,15 @@ impl Live {
             Arc::clone(&newest.processes),
             newest.own,
         )
+    }
+
+    pub(crate) fn set_remotes(&self, remotes: Remotes) {
+        let _ = self.remotes.set(remotes);
+    }
+
+    /// Where the history is sent on to.
+    pub(crate) fn remotes(&self) -> &[(String, Arc<Statistics>)] {
+        self.remotes.get().map_or(&[], Vec::as_slice)
     }
 
     /// Something that only a new start mends.

@@ -38,6 +38,8 @@ pub(crate) struct Population {
     points: Arc<[Point]>,
     /// Samples since processes were read.
     unread: u32,
+    /// What ended before the last sample that read processes.
+    ended: Vec<Followed<i64>>,
 }
 
 impl Population {
@@ -46,6 +48,12 @@ impl Population {
             exits,
             ..Self::default()
         }
+    }
+
+    /// The processes that ended since they were asked for, and the attempt each
+    /// belonged to.
+    pub(crate) fn take_ended(&mut self) -> Vec<Followed<i64>> {
+        std::mem::take(&mut self.ended)
     }
 
     /// Groups that were given up for want of room.
@@ -97,11 +105,9 @@ impl Population {
         let steps: Vec<Arc<str>> = rows.iter().map(step_of).collect();
         let ended = self.exits.take();
         let is_told = ended.is_some();
-        let ended: Vec<Ended> = ended
-            .iter()
-            .flatten()
-            .map(|followed| self.to_ended(followed))
-            .collect();
+        self.ended = ended.unwrap_or_default();
+        let ended = self.ended.iter().map(|followed| self.to_ended(followed));
+        let ended: Vec<Ended> = ended.collect();
         self.census.step(rows, &steps, &ended);
         self.leaks
             .step_processes(sample.monotonic_usec, rows, &steps);

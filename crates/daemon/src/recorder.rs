@@ -2,85 +2,114 @@
 
 use std::sync::Arc;
 
-use lfs_wrapper_history::{Frame, Samples};
+use lfs_wrapper_history::{Entry, Frame, Group, METRIC_NAME, Part};
 use lfs_wrapper_kernel::{Sample, expose};
-use lfs_wrapper_model::metric::Point;
+use lfs_wrapper_model::metric::{Metric, MetricKind, Point};
 
-/// Series of one kind at one moment; what is beyond is counted. A machine of
-/// 500 cores has so many.
-const SERIES_MAX: usize = 8192;
+/// What collectors found is stored with one of so many samples: they look less
+/// often than that.
+const SAMPLES_PER_COLLECTED: u64 = 10;
+
+/// The series that says when a sample was taken by a clock that nobody sets.
+pub(crate) static MONOTONIC: Metric = Metric {
+    name: "lfs_self_monotonic_seconds",
+    kind: MetricKind::Gauge,
+    help: "Time since boot when the sample was taken, by CLOCK_MONOTONIC.",
+};
 
 /// Turns samples into frames of the history.
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {
     machine: Layout,
-    machine_and_slow: Layout,
+    slow: Layout,
     processes: Layout,
+    own: Layout,
+    collected: Layout,
     /// What was slow to read and is written down already.
-    slow: Arc<[Point]>,
-    /// Values that had no room.
-    pub(crate) dropped: u64,
+    written_slow: Arc<[Point]>,
+    samples: u64,
 }
 
-/// Points of the moment before, with the text of their series.
+/// Points of the moment before, and their series.
 #[derive(Debug, Default)]
 struct Layout {
     points: Arc<[Point]>,
-    series: Arc<[String]>,
+    entries: Arc<[Entry]>,
 }
 
 impl Recorder {
-    /// The frame of a sample and of what is known of its processes.
-    pub(crate) fn record(&mut self, sample: &mut Sample, processes: Arc<[Point]>) -> Frame {
+    /// The frame of a sample, of what is known of its processes and of the
+    /// monitor itself. `collected` is asked now and then.
+    pub(crate) fn record(
+        &mut self,
+        sample: &mut Sample,
+        processes: Arc<[Point]>,
+        mut own: Vec<Point>,
+        collected: impl FnOnce() -> Arc<[Point]>,
+    ) -> Frame {
+        let slow = std::mem::take(&mut sample.slow);
+        let machine = expose(sample);
+        sample.slow = Arc::clone(&slow);
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "2^53 microseconds are 285 years"
+        )]
+        let monotonic_seconds = sample.monotonic_usec as f64 / 1e6;
+        own.push(Point::plain(&MONOTONIC, monotonic_seconds));
+        let mut parts = vec![
+            self.machine.take(Group::Machine, machine.into()),
+            self.processes.take(Group::Processes, processes),
+            self.own.take(Group::Own, own.into()),
+        ];
         // Read every few seconds only, and stored as often.
-        let is_new = !Arc::ptr_eq(&self.slow, &sample.slow);
-        let slow = Arc::clone(&sample.slow);
-        if is_new {
-            self.slow = Arc::clone(&slow);
-        } else {
-            sample.slow = Arc::default();
+        if !Arc::ptr_eq(&self.written_slow, &slow) {
+            self.written_slow = Arc::clone(&slow);
+            parts.push(self.slow.take(Group::Slow, slow));
         }
-        let points = expose(sample);
-        sample.slow = slow;
-        let layout = if is_new {
-            &mut self.machine_and_slow
-        } else {
-            &mut self.machine
-        };
+        if self.samples.is_multiple_of(SAMPLES_PER_COLLECTED) {
+            parts.push(self.collected.take(Group::Collected, collected()));
+        }
+        self.samples += 1;
         Frame {
             time_msec: sample.time_msec,
             monotonic_usec: sample.monotonic_usec,
-            machine: layout.take(points.into(), &mut self.dropped),
-            processes: self.processes.take(processes, &mut self.dropped),
+            parts,
         }
     }
 }
 
 impl Layout {
-    fn take(&mut self, points: Arc<[Point]>, dropped: &mut u64) -> Samples {
-        *dropped += points.len().saturating_sub(SERIES_MAX) as u64;
+    fn take(&mut self, group: Group, points: Arc<[Point]>) -> Part {
         let is_same = |(one, other): (&Point, &Point)| {
             one.metric.name() == other.metric.name() && one.labels == other.labels
         };
         let are_same =
             self.points.len() == points.len() && self.points.iter().zip(points.iter()).all(is_same);
         if !are_same {
-            let kept = points.iter().take(SERIES_MAX);
-            self.series = kept.map(Point::series).collect();
+            self.entries = points.iter().map(entry).collect();
         }
         self.points = points;
-        let kept = self.points.iter().take(SERIES_MAX);
-        Samples {
-            series: Arc::clone(&self.series),
-            values: kept.map(|point| point.value).collect(),
+        Part {
+            group,
+            entries: Arc::clone(&self.entries),
+            values: self.points.iter().map(|point| point.value).collect(),
         }
+    }
+}
+
+/// The series of a point.
+fn entry(point: &Point) -> Entry {
+    let name = (METRIC_NAME.to_owned(), point.metric.name().to_owned());
+    let labels = point.labels.iter();
+    let labels = labels.map(|(name, value)| (name.clone().into_owned(), value.clone()));
+    Entry {
+        labels: labels.chain([name]).collect(),
+        metric: point.metric.clone(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use lfs_wrapper_model::metric::{Metric, MetricKind};
-
     use super::*;
 
     static METRIC: Metric = Metric {
@@ -93,22 +122,25 @@ mod tests {
         Point::labelled(&METRIC, &[("comm", comm)], value)
     }
 
+    fn part(frame: &Frame, group: Group) -> Option<&Part> {
+        frame.parts.iter().find(|part| part.group == group)
+    }
+
     #[test]
-    fn the_text_of_series_is_made_only_when_they_change() {
+    fn the_series_are_made_only_when_they_change() {
         let mut recorder = Recorder::default();
         let mut record = |points: Vec<Point>| {
-            let frame = recorder.record(&mut Sample::empty(0, 0), points.into());
-            frame.processes
+            let mut sample = Sample::empty(0, 0);
+            let frame = recorder.record(&mut sample, points.into(), Vec::new(), Arc::default);
+            part(&frame, Group::Processes).cloned().unwrap()
         };
         let first = record(vec![point("cc1", 1.0)]);
         let second = record(vec![point("cc1", 2.0)]);
-        assert!(Arc::ptr_eq(&first.series, &second.series));
+        assert!(Arc::ptr_eq(&first.entries, &second.entries));
         assert_eq!(second.values, [2.0]);
         let third = record(vec![point("ld", 3.0)]);
-        assert_eq!(
-            *third.series,
-            ["lfs_process_processes{comm=\"ld\"}".to_owned()]
-        );
+        let labels = third.entries[0].labels.to_string();
+        assert_eq!(labels, "lfs_process_processes{comm=\"ld\"}");
     }
 
     #[test]
@@ -117,27 +149,12 @@ mod tests {
         let mut sample = Sample::empty(0, 0);
         sample.slow = vec![point("sensor", 1.0)].into();
         let mut has_it = |sample: &mut Sample| {
-            let frame = recorder.record(sample, Arc::default());
-            frame
-                .machine
-                .series
-                .iter()
-                .any(|series| series.contains("sensor"))
+            let frame = recorder.record(sample, Arc::default(), Vec::new(), Arc::default);
+            part(&frame, Group::Slow).is_some()
         };
         assert_eq!([has_it(&mut sample), has_it(&mut sample)], [true, false]);
         assert_eq!(sample.slow.len(), 1);
         sample.slow = vec![point("sensor", 2.0)].into();
         assert!(has_it(&mut sample));
-    }
-
-    #[test]
-    fn what_has_no_room_is_counted() {
-        let mut recorder = Recorder::default();
-        let points = (0..SERIES_MAX + 3).map(|number| point(&number.to_string(), 0.0));
-        let frame = recorder.record(&mut Sample::empty(0, 0), points.collect());
-        assert_eq!(
-            (frame.processes.values.len(), recorder.dropped),
-            (SERIES_MAX, 3)
-        );
     }
 }

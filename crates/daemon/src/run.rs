@@ -5,14 +5,16 @@ use std::fs::File;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use lfs_wrapper_api as api;
-use lfs_wrapper_history::{History, HistoryError};
-use lfs_wrapper_kernel::{Cadence, ProcessOptions, Reader, Roots, Sample, derive, restore};
+use lfs_wrapper_history::moments::EventKind;
+use lfs_wrapper_history::remote::SettingsError;
+use lfs_wrapper_history::{History, HistoryError, ReadError};
+use lfs_wrapper_kernel::{Cadence, ProcessOptions, Reader, Roots};
 use lfs_wrapper_model::now_msec;
 use lfs_wrapper_state::{Database, DatabaseError, StateDir};
 use tracing::warn;
@@ -21,11 +23,13 @@ use crate::audit::note_audit;
 use crate::collector::Collectors;
 use crate::exposed::own_names;
 use crate::live::Live;
+use crate::moments::{Moments, MomentsRecorder};
+use crate::remote::Remotes;
 use crate::sampler::Sampler;
 use crate::server::Server;
 use crate::settings::Settings;
-use crate::watch::{Loop, Shared};
-use crate::{convert, outbox};
+use crate::watch::{Kept, Loop, Shared};
+use crate::{outbox, past};
 
 /// Samples that may wait for the loop before some are dropped and counted.
 const SAMPLES_WAITING_MAX: usize = 16;
@@ -41,6 +45,12 @@ pub enum MonitorError {
     /// The state database cannot be used.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    /// An endpoint of remote write cannot be used.
+    #[error("{0}; mend [[remote_write]] in the configuration")]
+    RemoteWrite(#[from] SettingsError),
+    /// The history cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// The history cannot be used.
     #[error(transparent)]
     History(#[from] HistoryError),
@@ -79,6 +89,9 @@ pub struct Monitor {
     stop_server: tokio::sync::watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
     collectors: Arc<Collectors>,
+    history: Arc<History>,
+    remotes: Remotes,
+    moments: Arc<Mutex<MomentsRecorder>>,
     database: Database,
     /// Held as long as the monitor runs.
     _lock: File,
@@ -95,12 +108,17 @@ impl Monitor {
             .map_err(io_error("asking for the own address"))?;
         let database = Database::open(state_dir)?;
         let path = state_dir.root().join("history.db");
-        let (history, note) = History::open(&path, settings.history_bytes_max)?;
-        if let Some(note) = note {
+        let (history, notes) = History::open(&path, settings.history.clone())?;
+        let history = Arc::new(history);
+        for note in notes {
+            note_audit(&database, &note)?;
             warn!("{note}");
         }
         let live = Arc::new(Live::new(read_host(), settings.interval));
-        show_past(&live, &history)?;
+        // Whatever cannot be read is shown as not there.
+        if let Err(error) = past::show(&live, &history, now_msec() - PAST_MSEC) {
+            warn!("{error}");
+        }
         note_audit(&database, &format!("monitor started on {address}"))?;
 
         let shown = Arc::clone(&live);
@@ -115,16 +133,35 @@ impl Monitor {
             Database::open_again(state_dir)?,
             Arc::clone(&live),
             Arc::clone(&collectors),
+            Arc::clone(&history),
             stopped,
         )
         .map_err(io_error("starting the HTTP server"))?;
-        let (stop, threads) = start_threads(settings, history, &live, server)?;
+        let moments = history.with_connection(MomentsRecorder::open)?;
+        let moments = Arc::new(Mutex::new(moments));
+        let mut settings = settings;
+        let remotes = Remotes::start(std::mem::take(&mut settings.remote_write), &history)?;
+        live.set_remotes(remotes.statistics());
+        let kept = Kept {
+            history: Arc::clone(&history),
+            collectors: Arc::clone(&collectors),
+            moments: Moments::new(&moments),
+        };
+        note(
+            &moments,
+            EventKind::MonitorStarted,
+            &format!("started on {address}"),
+        );
+        let (stop, threads) = start_threads(settings, kept, &moments, &live, server)?;
         Ok(Self {
             address,
             stop,
             stop_server,
             threads,
             collectors,
+            history,
+            remotes,
+            moments,
             database,
             _lock: lock,
         })
@@ -146,10 +183,21 @@ impl Monitor {
                 warn!("a thread of the monitor ended in a panic");
             }
         }
+        self.remotes.stop();
+        // What was sampled last.
+        note(&self.moments, EventKind::MonitorStopped, "stopped");
+        if let Err(error) = self.history.flush_with(Some(&*self.moments)) {
+            warn!("{error}");
+        }
         if let Err(error) = note_audit(&self.database, "monitor stopped") {
             warn!("{error}");
         }
     }
+}
+
+fn note(moments: &Mutex<MomentsRecorder>, kind: EventKind, text: &str) {
+    let mut moments = moments.lock().unwrap_or_else(PoisonError::into_inner);
+    moments.note(kind, text);
 }
 
 fn io_error(what: &str) -> impl Fn(io::Error) -> MonitorError {
@@ -166,7 +214,8 @@ fn bind(address: SocketAddr) -> Result<TcpListener, MonitorError> {
 
 fn start_threads(
     settings: Settings,
-    history: History,
+    kept: Kept,
+    moments: &Arc<Mutex<MomentsRecorder>>,
     live: &Arc<Live>,
     server: Server,
 ) -> Result<(Arc<AtomicBool>, Vec<JoinHandle<()>>), MonitorError> {
@@ -179,7 +228,9 @@ fn start_threads(
         Arc::clone(&shared.detail),
         Arc::clone(&shared.exits),
     );
-    let own = Loop::new(&settings, history, Arc::clone(live), wake, shared)?;
+    let written = Arc::clone(&kept.history);
+    let moments = Arc::clone(moments);
+    let own = Loop::new(&settings, kept, Arc::clone(live), wake, shared)?;
     let mut reader = Reader::new(Roots::default()).with_processes(ProcessOptions {
         has_worker: true,
         is_patient: true,
@@ -203,8 +254,13 @@ fn start_threads(
             .map_err(io_error("starting a thread"))
     };
     let stop_exits = Arc::clone(&stop);
+    let stop_history = Arc::clone(&stop);
     let threads = vec![
         spawn("exits", Box::new(move || exits.run(&stop_exits)))?,
+        spawn(
+            "history",
+            Box::new(move || written.run(&stop_history, &*moments, |error| warn!("{error}"))),
+        )?,
         spawn("sampler", Box::new(move || sampler.run(&samples)))?,
         spawn("loop", Box::new(move || own.run(&inputs)))?,
         spawn(
@@ -237,20 +293,4 @@ fn read_host() -> api::Host {
         kernel: uname.release().to_string_lossy().into_owned(),
         cores: thread::available_parallelism().map_or(1, usize::from),
     }
-}
-
-/// The frames that the last minutes of the history give.
-fn show_past(live: &Live, history: &History) -> Result<(), HistoryError> {
-    let rows = history.read(now_msec() - PAST_MSEC)?;
-    let samples: Vec<Sample> = rows
-        .iter()
-        .map(|row| {
-            let machine = &row.machine;
-            let points = machine.series.iter().zip(machine.values.iter().copied());
-            restore(row.time_msec, row.monotonic_usec, points)
-        })
-        .collect();
-    let frames = samples.windows(2).map(|pair| derive(&pair[0], &pair[1]));
-    live.set_past(frames.map(|frame| convert::frame(&frame)));
-    Ok(())
 }

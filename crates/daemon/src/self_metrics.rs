@@ -1,6 +1,8 @@
 //! What the monitor itself costs and loses.
 
 use crate::exits::Counts;
+use crate::moments::MomentsCounts;
+use lfs_wrapper_history::History;
 use lfs_wrapper_model::metric::{Metric, MetricKind, Point};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -14,8 +16,8 @@ pub(crate) struct SelfMetrics {
     pub(crate) resident_bytes: Option<u64>,
     pub(crate) missed_samples: u64,
     pub(crate) dropped_samples: u64,
-    pub(crate) lost_frames: u64,
-    pub(crate) dropped_values: u64,
+    pub(crate) history: HistoryMetrics,
+    pub(crate) moments: MomentsCounts,
     pub(crate) lost_changes: u64,
     pub(crate) waiting_notifications: Option<u64>,
     pub(crate) dropped_notifications: Option<u64>,
@@ -59,15 +61,67 @@ impl SelfMetrics {
             known(&FORGOTTEN_GROUPS, Some(self.forgotten_groups)),
             known(&MISSED_SAMPLES, Some(self.missed_samples)),
             known(&DROPPED_SAMPLES, Some(self.dropped_samples)),
-            known(&LOST_FRAMES, Some(self.lost_frames)),
-            known(&DROPPED_VALUES, Some(self.dropped_values)),
             known(&LOST_CHANGES, Some(self.lost_changes)),
             known(&WAITING, self.waiting_notifications),
             known(&DROPPED, self.dropped_notifications),
         ]
         .into_iter()
         .flatten()
+        .chain(self.history.expose())
+        .chain(expose_moments(&self.moments))
         .collect()
+    }
+}
+
+/// What the history counts of itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct HistoryMetrics {
+    bytes: u64,
+    series: u64,
+    samples: u64,
+    lost_frames: u64,
+    dropped_values: u64,
+    late_frames: u64,
+    duplicate_frames: u64,
+    damaged: u64,
+    evicted: u64,
+    pub(crate) is_stopped: u64,
+}
+
+impl HistoryMetrics {
+    pub(crate) fn of(history: &History) -> Self {
+        let counts = history.counts();
+        Self {
+            bytes: counts.used_bytes.get(),
+            series: counts.open_series.get(),
+            samples: counts.samples.get(),
+            lost_frames: counts.lost_frames.get(),
+            dropped_values: counts.dropped_samples.get(),
+            late_frames: counts.late_frames.get(),
+            duplicate_frames: counts.duplicate_frames.get(),
+            damaged: counts.damaged.get(),
+            evicted: counts.evicted_windows.get(),
+            is_stopped: counts.is_stopped.get(),
+        }
+    }
+
+    fn expose(&self) -> impl Iterator<Item = Point> {
+        let points = [
+            (&HISTORY_BYTES, self.bytes),
+            (&HISTORY_SERIES, self.series),
+            (&HISTORY_SAMPLES, self.samples),
+            (&LOST_FRAMES, self.lost_frames),
+            (&DROPPED_VALUES, self.dropped_values),
+            (&LATE_FRAMES, self.late_frames),
+            (&DUPLICATE_FRAMES, self.duplicate_frames),
+            (&DAMAGED, self.damaged),
+            (&EVICTED, self.evicted),
+            (&STOPPED, self.is_stopped),
+        ];
+        #[expect(clippy::cast_precision_loss, reason = "a metric is a float")]
+        points
+            .into_iter()
+            .map(|(metric, value)| Point::plain(metric, value as f64))
     }
 }
 
@@ -117,6 +171,85 @@ static DROPPED_SAMPLES: Metric = Metric {
     kind: MetricKind::Counter,
     help: "Samples that were taken and could not be used.",
 };
+fn expose_moments(counts: &MomentsCounts) -> impl Iterator<Item = Point> {
+    let points = [
+        (&PROCESS_FRAMES, counts.processes.frames),
+        (&LOST_PROCESS_FRAMES, counts.processes.lost_frames),
+        (&DROPPED_PROCESSES, counts.processes.dropped),
+        (&LOST_EXIT_RECORDS, counts.exits.lost),
+        (&LOST_EVENTS, counts.lost_events),
+    ];
+    #[expect(clippy::cast_precision_loss, reason = "a metric is a float")]
+    points
+        .into_iter()
+        .map(|(metric, value)| Point::plain(metric, value as f64))
+}
+
+static PROCESS_FRAMES: Metric = Metric {
+    name: "lfs_self_history_process_frames_total",
+    kind: MetricKind::Counter,
+    help: "Process tables that the history took in.",
+};
+static LOST_PROCESS_FRAMES: Metric = Metric {
+    name: "lfs_self_history_lost_process_frames_total",
+    kind: MetricKind::Counter,
+    help: "Process tables that could not be written to the history.",
+};
+static DROPPED_PROCESSES: Metric = Metric {
+    name: "lfs_self_history_dropped_processes_total",
+    kind: MetricKind::Counter,
+    help: "Processes that a process table of the history had no room for.",
+};
+static LOST_EXIT_RECORDS: Metric = Metric {
+    name: "lfs_self_history_lost_exits_total",
+    kind: MetricKind::Counter,
+    help: "Records of processes that ended that could not be written to the history.",
+};
+static LOST_EVENTS: Metric = Metric {
+    name: "lfs_self_history_lost_events_total",
+    kind: MetricKind::Counter,
+    help: "Events that could not be written to the history.",
+};
+static HISTORY_BYTES: Metric = Metric {
+    name: "lfs_self_history_bytes",
+    kind: MetricKind::Gauge,
+    help: "Bytes in use in the history's file.",
+};
+static HISTORY_SERIES: Metric = Metric {
+    name: "lfs_self_history_open_series",
+    kind: MetricKind::Gauge,
+    help: "Series that the history took in during the last ten minutes.",
+};
+static HISTORY_SAMPLES: Metric = Metric {
+    name: "lfs_self_history_samples_total",
+    kind: MetricKind::Counter,
+    help: "Samples that the history took in.",
+};
+static LATE_FRAMES: Metric = Metric {
+    name: "lfs_self_history_late_frames_total",
+    kind: MetricKind::Counter,
+    help: "Frames that came after a later one: the clock was set back.",
+};
+static DUPLICATE_FRAMES: Metric = Metric {
+    name: "lfs_self_history_duplicate_frames_total",
+    kind: MetricKind::Counter,
+    help: "Frames of a moment that had one already, which were dropped.",
+};
+static DAMAGED: Metric = Metric {
+    name: "lfs_self_history_damaged_total",
+    kind: MetricKind::Counter,
+    help: "Parts of the history's file that could not be read.",
+};
+static EVICTED: Metric = Metric {
+    name: "lfs_self_history_evicted_windows_total",
+    kind: MetricKind::Counter,
+    help: "Windows of the history that were deleted before their time, to make room.",
+};
+static STOPPED: Metric = Metric {
+    name: "lfs_self_history_stopped",
+    kind: MetricKind::Gauge,
+    help: "1 while the history is not written because the disk is nearly full.",
+};
 static LOST_FRAMES: Metric = Metric {
     name: "lfs_self_history_lost_frames_total",
     kind: MetricKind::Counter,
@@ -125,7 +258,7 @@ static LOST_FRAMES: Metric = Metric {
 static DROPPED_VALUES: Metric = Metric {
     name: "lfs_self_history_dropped_values_total",
     kind: MetricKind::Counter,
-    help: "Values beyond the number of series that one moment of the history holds.",
+    help: "Values of series beyond the number that the history takes of a metric.",
 };
 static LOST_CHANGES: Metric = Metric {
     name: "lfs_self_alert_lost_changes_total",

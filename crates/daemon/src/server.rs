@@ -23,6 +23,7 @@ use axum::serve::Listener;
 use include_dir::{Dir, include_dir};
 use lfs_wrapper_alert::store;
 use lfs_wrapper_api::{self as api, route};
+use lfs_wrapper_history::History;
 use lfs_wrapper_model::metric::{
     OPENMETRICS_TYPE, PROMETHEUS_TYPE, render_openmetrics, render_prometheus,
 };
@@ -42,6 +43,7 @@ use crate::collector::{Collectors, combine};
 use crate::convert;
 use crate::exposed::own_points;
 use crate::live::{Change, Live};
+use crate::promql;
 
 static PAGE: Dir<'_> = include_dir!("$OUT_DIR/dist");
 
@@ -57,7 +59,10 @@ const SEND_MAX: Duration = Duration::from_secs(20);
 /// The alerts that `/api/resources` holds.
 const LEGACY_ALERTS: u32 = 100;
 
-const ENDPOINTS: [&str; 9] = [
+/// The alerts that Prometheus' interface holds.
+const PROMETHEUS_ALERTS: u32 = 10_000;
+
+const ENDPOINTS: [&str; 16] = [
     "/",
     route::RESOURCES,
     route::STATUS,
@@ -67,6 +72,13 @@ const ENDPOINTS: [&str; 9] = [
     route::HEALTHZ_V1,
     route::HEALTHZ,
     route::METRICS,
+    route::PROMETHEUS_QUERY,
+    route::PROMETHEUS_QUERY_RANGE,
+    route::PROMETHEUS_SERIES,
+    route::PROMETHEUS_LABELS,
+    route::PROMETHEUS_METADATA,
+    route::PROMETHEUS_ALERTS,
+    route::PROMETHEUS_BUILD,
 ];
 
 struct Shared {
@@ -111,6 +123,7 @@ impl Server {
         database: Database,
         live: Arc<Live>,
         collectors: Arc<Collectors>,
+        history: Arc<History>,
         stopped: watch::Receiver<bool>,
     ) -> io::Result<Self> {
         let path = runtime.join("api.sock");
@@ -132,7 +145,7 @@ impl Server {
         Ok(Self {
             listener,
             socket: socket.ok(),
-            router: router(shared),
+            router: router(shared, history),
             stopped,
         })
     }
@@ -142,7 +155,12 @@ impl Server {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
-        let served = runtime.and_then(|runtime| runtime.block_on(self.serve()));
+        let served = runtime.and_then(|runtime| {
+            let served = runtime.block_on(self.serve());
+            // A query that is being answered holds nothing up.
+            runtime.shutdown_background();
+            served
+        });
         if let Err(error) = served {
             warn!("serving HTTP: {error}");
         }
@@ -211,7 +229,7 @@ impl Listener for GuardedSocket {
     }
 }
 
-fn router(shared: Shared) -> Router {
+fn router(shared: Shared, history: Arc<History>) -> Router {
     Router::new()
         .route(route::RESOURCES, get(resources))
         .route(route::STATUS, get(status))
@@ -226,8 +244,10 @@ fn router(shared: Shared) -> Router {
             "/{*path}",
             get(|UrlPath(path): UrlPath<String>| async move { asset(&path) }),
         )
-        .layer(middleware::from_fn(guard))
+        .route(route::PROMETHEUS_ALERTS, get(prometheus_alerts))
         .with_state(Arc::new(shared))
+        .nest(route::PROMETHEUS, promql::router(history))
+        .layer(middleware::from_fn(guard))
 }
 
 /// Refuses what a page from elsewhere could make a browser ask for (DNS
@@ -331,6 +351,16 @@ async fn runs(State(shared): State<Arc<Shared>>) -> Response {
 
 async fn alerts(State(shared): State<Arc<Shared>>) -> Response {
     axum::Json(shared.live.alerts()).into_response()
+}
+
+async fn prometheus_alerts(State(shared): State<Arc<Shared>>) -> Answer {
+    let database = shared
+        .database
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    let fail = |error| Failure(database.error(error).to_string());
+    let alerts = store::list_alerts(&database, true, PROMETHEUS_ALERTS).map_err(fail)?;
+    Ok(axum::Json(promql::render_alerts(&alerts)).into_response())
 }
 
 async fn events(State(shared): State<Arc<Shared>>) -> Response {

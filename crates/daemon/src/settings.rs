@@ -3,6 +3,8 @@ use std::time::Duration;
 
 use lfs_wrapper_alert::channel::Channel;
 use lfs_wrapper_alert::engine::Rule;
+use lfs_wrapper_history::Limits;
+use lfs_wrapper_history::remote::RemoteWrite;
 use lfs_wrapper_state::StateDir;
 
 use crate::collector::CollectorSettings;
@@ -19,8 +21,10 @@ pub struct Settings {
     pub cpu_budget_ratio: f64,
     /// Time between two samples.
     pub interval: Duration,
-    /// Cap of the history.
-    pub history_bytes_max: u64,
+    /// What the history holds at most.
+    pub history: Limits,
+    /// Where the history is sent on to.
+    pub remote_write: Vec<RemoteWrite>,
     /// What is looked for.
     pub rules: Vec<Rule>,
     /// Where alerts go.

@@ -18,15 +18,20 @@ use lfs_wrapper_state::{Database, DatabaseError, StateDir, is_full};
 use tracing::{info, warn};
 
 use crate::audit::note_audit;
+use crate::collector::Collectors;
 use crate::convert;
 use crate::detail::{Budget, Changed, Detail, SharedDetail};
 use crate::exits::Exits;
 use crate::heart::{Effect, Event, Heart, Told};
 use crate::live::{ALERTS_MAX, Live, RUNS_MAX};
+use crate::moments::Moments;
 use crate::population::{Population, Running};
 use crate::recorder::Recorder;
+use crate::remote;
 use crate::sampler::{BuildCgroup, Sampled};
-use crate::self_metrics::{SelfMetrics, read_own_cpu_usec, read_own_resident_bytes};
+use crate::self_metrics::{
+    HistoryMetrics, SelfMetrics, read_own_cpu_usec, read_own_resident_bytes,
+};
 use crate::settings::Settings;
 
 const MOVED: &str = "the state database was found damaged by another command and moved aside; \
@@ -53,11 +58,18 @@ pub(crate) struct Shared {
     pub(crate) exits: Arc<Exits>,
 }
 
+/// Where the loop keeps what was sampled, and what else it keeps.
+pub(crate) struct Kept {
+    pub(crate) history: Arc<History>,
+    pub(crate) collectors: Arc<Collectors>,
+    pub(crate) moments: Moments,
+}
+
 /// The one owner of the monitor's state.
 pub(crate) struct Loop {
     state_dir: StateDir,
     database: Database,
-    history: History,
+    kept: Kept,
     heart: Heart,
     live: Arc<Live>,
     channels: Vec<String>,
@@ -75,12 +87,14 @@ pub(crate) struct Loop {
     /// Effects that the state database has not taken yet.
     unwritten: Vec<Effect>,
     recorder: Recorder,
+    /// What was told of each endpoint of remote write.
+    remote_errors: Vec<String>,
 }
 
 impl Loop {
     pub(crate) fn new(
         settings: &Settings,
-        history: History,
+        kept: Kept,
         live: Arc<Live>,
         wake: mpsc::Sender<()>,
         shared: Shared,
@@ -93,7 +107,7 @@ impl Loop {
         Ok(Self {
             state_dir: settings.state_dir.clone(),
             database,
-            history,
+            kept,
             heart: Heart::new(settings.rules.clone(), memories, settings.interval),
             live,
             channels: settings
@@ -113,6 +127,7 @@ impl Loop {
             data_version: None,
             unwritten: Vec::new(),
             recorder: Recorder::default(),
+            remote_errors: Vec::new(),
         })
     }
 
@@ -137,9 +152,6 @@ impl Loop {
         if let Err(error) = self.look_at_builds() {
             warn!("{}", self.database.error(error));
         }
-        if let Err(error) = self.history.flush() {
-            warn!("{error}");
-        }
     }
 
     fn look_for_the_dead(&mut self) {
@@ -155,18 +167,20 @@ impl Loop {
         }
     }
 
-    fn take(&mut self, sampled: Sampled) {
+    fn take(&mut self, mut sampled: Sampled) {
         self.own.lateness_seconds = sampled.lateness.as_secs_f64();
         self.own.missed_samples += sampled.missed;
         self.own.dropped_samples = self.shared.dropped.load(Ordering::Relaxed);
-        self.own.lost_frames = self.history.lost_frames();
+        self.own.history = HistoryMetrics::of(&self.kept.history);
         if self.samples.is_multiple_of(SAMPLES_PER_COUNT) {
             self.own.dropped_notifications = known(store::count_dropped(&self.database));
             self.own.waiting_notifications = known(store::count_waiting(&self.database));
+            self.look_at_remotes();
         }
         self.samples += 1;
         self.population
             .step(&sampled.sample, sampled.processes.as_deref());
+        self.record_moments(&mut sampled);
         self.own.forgotten_groups = self.population.forgotten();
         self.own.resident_bytes = read_own_resident_bytes();
         self.own.exits = self.shared.exits.counts();
@@ -176,10 +190,53 @@ impl Loop {
             build_known: self.build_known,
         });
         self.apply(effects);
+        self.look_at_history();
         // Time left and CPU used so far change without anything being written.
         if self.running {
             self.data_version = None;
         }
+    }
+
+    /// Tells what is wrong with an endpoint once, until something else is.
+    fn look_at_remotes(&mut self) {
+        let errors: Vec<String> = self
+            .live
+            .remotes()
+            .iter()
+            .map(|(_, statistics)| statistics.now().last_error)
+            .collect();
+        for (index, (name, _)) in self.live.remotes().iter().enumerate() {
+            let error = errors[index].as_str();
+            let told = self.remote_errors.get(index).map(String::as_str);
+            match (told.unwrap_or_default(), error) {
+                (before, now) if before == now => {}
+                (_, "") => info!("remote write '{name}': it gets through again"),
+                (_, now) => warn!("remote write '{name}': {now}; tried again, see docs/guide.md"),
+            }
+        }
+        self.remote_errors = errors;
+    }
+
+    fn look_at_history(&mut self) {
+        let effects = self.heart.step(Event::HistoryLooked {
+            is_stopped: self.own.history.is_stopped > 0,
+            time_msec: now_msec(),
+        });
+        self.apply(effects);
+    }
+
+    fn record_moments(&mut self, sampled: &mut Sampled) {
+        let ended = self.population.take_ended();
+        let (time_msec, monotonic_usec) = (sampled.sample.time_msec, sampled.sample.monotonic_usec);
+        let rows = sampled.processes.take();
+        let counts = self.kept.moments.tell(move |moments| {
+            moments.take_clock(time_msec, monotonic_usec);
+            if let Some(rows) = &rows {
+                moments.take_processes(time_msec, rows);
+            }
+            moments.take_exits(time_msec, &ended);
+        });
+        self.own.moments = counts.unwrap_or(self.own.moments);
     }
 
     fn keep_to_budget(&mut self, monotonic_usec: u64) {
@@ -235,6 +292,9 @@ impl Loop {
         let now = now_msec();
         let shown = runs.iter().map(|run| convert::run(run, now)).collect();
         self.live.publish_runs(shown);
+        self.kept
+            .moments
+            .tell(move |moments| moments.take_runs(&runs));
         for ended in record::list_unnoticed(&self.database)? {
             // Should this fail, it is found again the next time.
             let effects = self.heart.step(Event::AttemptEnded(Box::new(ended)));
@@ -271,8 +331,12 @@ impl Loop {
         }
     }
 
-    fn tell(&self, alerts: Vec<store::Alert>) {
+    fn tell(&mut self, alerts: Vec<store::Alert>) {
         for alert in alerts {
+            let noted = alert.clone();
+            self.kept
+                .moments
+                .tell(move |moments| moments.take_alert(&noted));
             self.live.publish_alert(convert::alert(alert));
             // The outbox thread ends only after this one.
             let _ = self.wake.send(());
@@ -284,11 +348,13 @@ impl Loop {
             sample.further.extend(expose_core_distribution(&cpu.cores));
         }
         let processes = self.population.points();
-        let stored = self.recorder.record(&mut sample, Arc::clone(&processes));
-        self.own.dropped_values = self.recorder.dropped;
-        if let Err(error) = self.history.append(stored) {
-            warn!("{error}");
-        }
+        let collected = || self.kept.collectors.points();
+        let mut own = self.own.expose();
+        own.extend(remote::expose(self.live.remotes()));
+        let stored = self
+            .recorder
+            .record(&mut sample, Arc::clone(&processes), own, collected);
+        self.kept.history.append(&stored);
         self.live.publish_frame(sample, processes, frame, self.own);
     }
 

@@ -13,6 +13,7 @@ use toml::Spanned;
 
 use crate::collectors::Collectors;
 use crate::place::{Wrong, unplaced};
+use crate::remote_write::{self, RemoteWrite};
 
 /// Everything that can be configured. Each value has a default.
 #[derive(Debug, Default, Deserialize)]
@@ -22,6 +23,8 @@ pub struct Config {
     pub monitor: Monitor,
     /// `[history]`.
     pub history: History,
+    /// `[[remote_write]]`.
+    pub remote_write: Vec<RemoteWrite>,
     /// `[thresholds]`.
     pub thresholds: Thresholds,
     /// `[channels]`.
@@ -47,8 +50,37 @@ pub struct Monitor {
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct History {
-    /// The file never grows beyond this; at least 1 MiB.
+    /// The file and its log never grow beyond this together; at least 32 MiB.
     pub max_bytes: Spanned<u64>,
+    /// Nothing is written while less is free on its disk.
+    pub min_free_bytes: u64,
+    /// Days for which every sample is kept, and roll-ups of 10 s, 60 s and 1 h.
+    pub keep_days: KeepDays,
+}
+
+/// How long each tier of the history is kept, in days.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct KeepDays {
+    /// Every sample.
+    pub samples: u32,
+    /// What is kept of every 10 seconds.
+    pub ten_seconds: u32,
+    /// Of every minute.
+    pub minutes: u32,
+    /// Of every hour.
+    pub hours: u32,
+}
+
+impl Default for KeepDays {
+    fn default() -> Self {
+        Self {
+            samples: 14,
+            ten_seconds: 14,
+            minutes: 120,
+            hours: 3650,
+        }
+    }
 }
 
 /// Thresholds of the default rules; what is left out keeps its default.
@@ -118,7 +150,9 @@ impl Default for Monitor {
 impl Default for History {
     fn default() -> Self {
         Self {
-            max_bytes: unplaced(256 * 1024 * 1024),
+            max_bytes: unplaced(1024 * 1024 * 1024),
+            min_free_bytes: 256 * 1024 * 1024,
+            keep_days: KeepDays::default(),
         }
     }
 }
@@ -197,11 +231,11 @@ impl Config {
                 "give 0.1 to 100 per cent",
             ));
         }
-        if *self.history.max_bytes.get_ref() < 1024 * 1024 {
+        if *self.history.max_bytes.get_ref() < 32 * 1024 * 1024 {
             return Err((
                 self.history.max_bytes.span(),
                 "too little for a history".to_owned(),
-                "give at least 1048576 bytes",
+                "give at least 33554432 bytes",
             ));
         }
         let thresholds = &self.thresholds;
@@ -209,6 +243,7 @@ impl Config {
         check_levels(&thresholds.memory, 100.0)?;
         check_levels(&thresholds.disk, 100.0)?;
         check_levels(&thresholds.processes, f64::MAX)?;
+        remote_write::check(&self.remote_write)?;
         self.collectors.check()
     }
 

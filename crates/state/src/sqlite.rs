@@ -39,6 +39,28 @@ impl From<rusqlite::Error> for OpenError {
 /// Opens the file `path`, makes it where it is missing, and looks whose it is
 /// and for damage before anything is written.
 pub fn open(path: &Path, application_id: i32) -> Result<Connection, OpenError> {
+    let connection = connect(path, application_id)?;
+    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if verdict != "ok" {
+        let corrupt = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+        return Err(rusqlite::Error::SqliteFailure(corrupt, Some(verdict)).into());
+    }
+    configure(&connection)?;
+    Ok(connection)
+}
+
+/// The same for a file that is too large to be looked at as a whole: whoever
+/// reads it has checksums of its own. A new one gives back pages by
+/// `incremental_vacuum`.
+pub fn open_large(path: &Path, application_id: i32) -> Result<Connection, OpenError> {
+    let connection = connect(path, application_id)?;
+    // Has an effect on an empty file only.
+    connection.pragma_update(None, "auto_vacuum", "incremental")?;
+    configure(&connection)?;
+    Ok(connection)
+}
+
+fn connect(path: &Path, application_id: i32) -> Result<Connection, OpenError> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     let found: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
@@ -47,12 +69,6 @@ pub fn open(path: &Path, application_id: i32) -> Result<Connection, OpenError> {
     if found != application_id && (found != 0 || tables != 0) {
         return Err(OpenError::Foreign);
     }
-    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if verdict != "ok" {
-        let corrupt = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
-        return Err(rusqlite::Error::SqliteFailure(corrupt, Some(verdict)).into());
-    }
-    configure(&connection)?;
     Ok(connection)
 }
 

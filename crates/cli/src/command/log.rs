@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use jiff::{Span, Timestamp};
+use jiff::tz::TimeZone;
 use lfs_wrapper_model::{Severity, TimeMsec, now_msec, render_rfc3339};
 use lfs_wrapper_state::audit::{self, Filter, Record, Verdict};
 use serde::Serialize;
@@ -11,6 +11,7 @@ use crate::failure::{Failure, Kind};
 use crate::output::{print, print_json};
 use crate::session::Session;
 use crate::terminal::render_table;
+use crate::when::When;
 
 /// Show or verify the audit log: who changed what, when, with which outcome
 #[derive(Debug, Args)]
@@ -18,9 +19,9 @@ use crate::terminal::render_table;
 pub(crate) struct Log {
     #[command(subcommand)]
     command: Option<LogCommand>,
-    /// Only from this time on: 90s, 30min, 2h, 3d, or 2026-01-31T12:00:00Z
-    #[arg(long, value_name = "TIME", value_parser = parse_since)]
-    since: Option<TimeMsec>,
+    /// Only from this time on: an age like 90s, 2h or 3d, 03:15, "2026-01-31 12:00", or RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = When::parse, allow_hyphen_values = true)]
+    since: Option<When>,
     /// Only this severity and above
     #[arg(long, value_name = "LEVEL")]
     level: Option<Severity>,
@@ -55,7 +56,9 @@ pub(crate) fn run(session: &Session, log: &Log) -> Done {
         return tell_verdict(session, &verdict);
     }
     let filter = Filter {
-        since_msec: log.since,
+        since_msec: log
+            .since
+            .map(|since| since.resolve(now_msec(), &TimeZone::system())),
         level: log.level,
         unit: log.unit.clone(),
     };
@@ -121,22 +124,4 @@ fn show(session: &Session, records: &[Record]) -> Result<(), Failure> {
     let rows: Vec<Vec<String>> = records.iter().map(row).collect();
     let header = ["SEQ", "TIME", "WHO", "UNIT", "LEVEL", "WHAT", "OUTCOME"];
     print(&render_table(session.style(), &header, &rows, header.len()))
-}
-
-fn parse_since(text: &str) -> Result<TimeMsec, String> {
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Ok(time.as_millisecond());
-    }
-    let span: Span = text.parse().map_err(
-        |_| "give an age like 90s, 30min, 2h or 3d, or a time like 2026-01-31T12:00:00Z",
-    )?;
-    let span = span
-        .total((
-            jiff::Unit::Millisecond,
-            jiff::SpanRelativeTo::days_are_24_hours(),
-        ))
-        .map_err(|error| error.to_string())?;
-    #[expect(clippy::cast_possible_truncation, reason = "a span of jiff's fits")]
-    let span_msec = span as i64;
-    Ok(now_msec() - span_msec)
 }

@@ -5,10 +5,12 @@ mod alert;
 mod build;
 mod doctor;
 mod find;
+mod history;
 mod log;
 mod metrics;
 mod plan;
 mod processes;
+mod query;
 mod quickstart;
 mod run;
 mod status;
@@ -39,6 +41,9 @@ pub(crate) enum Command {
     Alert(alert::Alert),
     Metrics(metrics::Metrics),
     Processes(processes::Processes),
+    Query(query::Query),
+    #[command(subcommand)]
+    History(history::History),
     Doctor(doctor::Doctor),
     Log(log::Log),
 }
@@ -54,6 +59,8 @@ pub(crate) fn run(session: &Session, command: Command) -> Done {
         Command::Alert(arguments) => alert::run(session, &arguments),
         Command::Metrics(arguments) => metrics::run(session, &arguments),
         Command::Processes(arguments) => processes::run(session, &arguments),
+        Command::Query(arguments) => query::run(session, &arguments),
+        Command::History(arguments) => history::run(session, &arguments),
         Command::Doctor(arguments) => doctor::run(session, &arguments),
         Command::Log(arguments) => log::run(session, &arguments),
     }

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -7,8 +8,11 @@ use clap::Args;
 use lfs_wrapper_alert::channel::Channel;
 use lfs_wrapper_alert::defaults::{AllThresholds, Thresholds, rules};
 use lfs_wrapper_daemon::{CollectorSettings, ExecSettings, Monitor, Settings};
+use lfs_wrapper_history::remote::{Credentials, RemoteWrite, Start};
+use lfs_wrapper_history::{Limits, QueryLimits, parse_selector};
 use lfs_wrapper_host::collectors::Collectors;
-use lfs_wrapper_host::config::{Channels, Config, Levels, refuse_listen};
+use lfs_wrapper_host::config::{Channels, Config, History, Levels, refuse_listen};
+use lfs_wrapper_host::remote_write as host;
 use lfs_wrapper_state::{Database, StateDir};
 use tracing::level_filters::LevelFilter;
 
@@ -64,7 +68,8 @@ pub(crate) fn start(
         listen,
         interval: config.interval(),
         cpu_budget_ratio: config.monitor.cpu_budget_percent.get_ref() / 100.0,
-        history_bytes_max: *config.history.max_bytes.get_ref(),
+        history: history(&config.history),
+        remote_write: remote_writes(&config.remote_write)?,
         rules: rules(&thresholds(&config)),
         channels: channels(&config.channels),
         collectors: collectors(&config.collectors),
@@ -73,6 +78,59 @@ pub(crate) fn start(
         say(&format!("page: http://{}/", monitor.address()));
     }
     Ok(monitor)
+}
+
+pub(super) fn history(config: &History) -> Limits {
+    const DAY_MSEC: i64 = 24 * 3600 * 1000;
+    let keep = &config.keep_days;
+    let days = [keep.samples, keep.ten_seconds, keep.minutes, keep.hours];
+    Limits {
+        bytes_max: *config.max_bytes.get_ref(),
+        disk_free_min: config.min_free_bytes,
+        kept_msec: days.map(|days| i64::from(days) * DAY_MSEC),
+        ..Limits::default()
+    }
+}
+
+fn remote_writes(configured: &[host::RemoteWrite]) -> Result<Vec<RemoteWrite>, Failure> {
+    configured.iter().map(remote_write).collect()
+}
+
+fn remote_write(config: &host::RemoteWrite) -> Result<RemoteWrite, Failure> {
+    let mut settings = RemoteWrite::new(config.name.get_ref(), config.url.get_ref());
+    let pairs = |map: &BTreeMap<String, String>| map.clone().into_iter().collect();
+    settings.headers = pairs(&config.headers);
+    settings.external_labels = pairs(&config.external_labels);
+    settings.ca_file.clone_from(&config.ca_file);
+    settings.allow_plain_credentials = config.allow_plain_credentials;
+    settings.start = match config.start.get_ref() {
+        host::Start::Now => Start::Now,
+        host::Start::Beginning => Start::Beginning,
+    };
+    settings.credentials = match (
+        &config.bearer_token_file,
+        &config.user,
+        &config.password_file,
+    ) {
+        (Some(file), _, _) => Credentials::BearerFile(file.get_ref().clone()),
+        (None, Some(user), Some(file)) => Credentials::Basic {
+            user: user.get_ref().clone(),
+            password_file: file.get_ref().clone(),
+        },
+        _ => Credentials::None,
+    };
+    for selector in &config.keep {
+        let text = selector.get_ref();
+        let matchers = parse_selector(text, &QueryLimits::default()).map_err(|error| {
+            let name = config.name.get_ref();
+            Failure::new(
+                Kind::Config,
+                format!("remote write '{name}': keep '{text}': {error}"),
+            )
+        })?;
+        settings.keep.push(matchers);
+    }
+    Ok(settings)
 }
 
 fn load_config(

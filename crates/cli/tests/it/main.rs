@@ -9,4 +9,6 @@ mod common;
 mod doctor;
 mod ending;
 mod exits;
+mod history;
+mod query;
 mod serve;

@@ -104,7 +104,7 @@ fn what_is_wrong_is_shown_in_its_line_with_what_to_do() {
         (
             "[history]\nmax_bytes = 5",
             "config.toml:2:13: too little",
-            "1048576",
+            "33554432",
         ),
     ];
     for (text, begin, end) in table {

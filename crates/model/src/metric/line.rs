@@ -56,12 +56,22 @@ impl<'text> Line<'text> {
         }
     }
 
-    fn expected(&self, what: &str) -> ExpositionError {
+    pub(super) fn expected(&self, what: &str) -> ExpositionError {
         let found = match self.peek() {
             Some(character) => format!("{character:?}"),
             None => "the end of the line".to_owned(),
         };
         self.error(format!("expected {what}, found {found}"))
+    }
+
+    /// What has not been taken yet.
+    pub(super) fn rest(&self) -> &'text str {
+        self.rest
+    }
+
+    /// Steps over as many bytes, or to the end where that is no place to stop.
+    pub(super) fn skip_bytes(&mut self, count: usize) {
+        self.rest = self.rest.get(count..).unwrap_or_default();
     }
 
     pub(super) fn peek(&self) -> Option<char> {
@@ -79,7 +89,7 @@ impl<'text> Line<'text> {
         self.rest = self.rest.trim_start_matches([' ', '\t']);
     }
 
-    fn take_while(&mut self, is_part: impl Fn(char) -> bool) -> &'text str {
+    pub(super) fn take_while(&mut self, is_part: impl Fn(char) -> bool) -> &'text str {
         let end = self.rest.find(|character| !is_part(character));
         let (taken, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
         self.rest = rest;
@@ -97,7 +107,11 @@ impl<'text> Line<'text> {
         self.take_name(of_name, "the name of a metric")
     }
 
-    fn take_name(&mut self, is_part: impl Fn(char) -> bool, what: &str) -> Taken<&'text str> {
+    pub(super) fn take_name(
+        &mut self,
+        is_part: impl Fn(char) -> bool,
+        what: &str,
+    ) -> Taken<&'text str> {
         if self.peek().is_some_and(|first| first.is_ascii_digit()) {
             return Err(self.expected(what));
         }

@@ -69,7 +69,7 @@ fn render_as(text: &mut String, name: &str, kind: &str, points: &[Point]) {
     for point in points {
         text.push_str(point.metric.name());
         render_labels(text, &point.labels);
-        text.extend([" ", &render_canonical(point.value), "\n"]);
+        text.extend([" ", &render_number(point.value), "\n"]);
     }
 }
 
@@ -142,7 +142,7 @@ fn with_canonical_step(kind: MetricKind, point: &Point) -> Option<(Option<f64>, 
     let mut labels = point.labels.iter_mut();
     let (_, text) = labels.find(|(name, _)| name == step_label(kind))?;
     let step: f64 = text.parse().ok()?;
-    *text = render_canonical(step);
+    *text = render_number(step);
     Some((Some(step), point))
 }
 
@@ -181,7 +181,7 @@ fn is_whole(kind: MetricKind, group: &Group) -> bool {
 
 /// A number as the reference implementation in Go writes it: the fewest digits
 /// that are read back the same, with a fraction or an exponent.
-fn render_canonical(value: f64) -> String {
+pub fn render_number(value: f64) -> String {
     /// Those that are not written.
     const EXPONENTS: Range<i32> = -4..6;
     if value.is_nan() {
@@ -333,7 +333,7 @@ mod tests {
             (f64::INFINITY, "+Inf"),
         ];
         for (number, expected) in table {
-            assert_eq!(render_canonical(number), expected);
+            assert_eq!(render_number(number), expected);
         }
     }
 }

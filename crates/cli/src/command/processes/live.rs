@@ -27,7 +27,7 @@ use crate::terminal::{Style, render_bytes, render_seconds, render_table, say};
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Shown without a limit of one's own.
-const SHOWN: usize = 40;
+pub(super) const SHOWN: usize = 40;
 
 /// Columns of a line that are left for the command.
 const COMMAND_COLUMNS: usize = 60;
@@ -238,12 +238,16 @@ fn render_row(one: &Shown) -> Vec<String> {
 
 fn render_command(one: &Shown) -> String {
     let arguments = one.arguments.as_deref().unwrap_or_default();
+    render_command_line(&arguments.join(" "), &one.comm)
+}
+
+/// The command line, or in brackets the kernel's name for a process without.
+pub(super) fn render_command_line(arguments: &str, comm: &str) -> String {
     let text = if arguments.is_empty() {
-        format!("[{}]", one.comm)
+        visible(&format!("[{comm}]"))
     } else {
-        arguments.join(" ")
+        visible(arguments)
     };
-    let text = visible(&text);
     if text.chars().count() <= COMMAND_COLUMNS {
         return text;
     }

@@ -1,0 +1,82 @@
+//! `query` and `query_range`.
+
+use super::super::error::QueryError;
+use super::super::limits::Limits;
+use super::super::query::Query;
+use super::super::render::render_answer;
+use super::super::value::{Answer, Value};
+use super::parameters::{Parameters, invalid};
+use super::{Data, Service};
+
+pub(super) fn query(
+    service: &Service<'_>,
+    parameters: &Parameters<'_>,
+) -> Result<Data, QueryError> {
+    let time_msec = parameters.time("time")?.unwrap_or(service.now_msec);
+    let limit = parameters.limit("limit")?;
+    let limits = limits(service, parameters)?;
+    let query = parse(parameters, &limits)?;
+    let answer = query.instant(service.source, time_msec, &limits)?;
+    Ok(data(answer, limit))
+}
+
+pub(super) fn query_range(
+    service: &Service<'_>,
+    parameters: &Parameters<'_>,
+) -> Result<Data, QueryError> {
+    let start_msec = parameters.required_time("start")?;
+    let end_msec = parameters.required_time("end")?;
+    let step_msec = parameters
+        .duration_msec("step")?
+        .ok_or_else(|| invalid("step", "cannot parse \"\" to a valid duration"))?;
+    let limit = parameters.limit("limit")?;
+    let limits = limits(service, parameters)?;
+    let query = parse(parameters, &limits)?;
+    let answer = query.range(service.source, start_msec, end_msec, step_msec, &limits)?;
+    Ok(data(answer, limit))
+}
+
+fn limits(service: &Service<'_>, parameters: &Parameters<'_>) -> Result<Limits, QueryError> {
+    let mut limits = service.limits.clone();
+    limits.timeout = parameters.timeout(limits.timeout)?;
+    if let Some(lookback_msec) = parameters.duration_msec("lookback_delta")? {
+        if lookback_msec <= 0 {
+            return Err(invalid("lookback_delta", "must be greater than 0"));
+        }
+        limits.lookback_msec = lookback_msec;
+    }
+    Ok(limits)
+}
+
+fn parse(parameters: &Parameters<'_>, limits: &Limits) -> Result<Query, QueryError> {
+    let text = parameters.get("query").unwrap_or("");
+    Query::parse_within(text, limits).map_err(|error| invalid("query", error.to_string()))
+}
+
+fn data(mut answer: Answer, limit: Option<usize>) -> Data {
+    if let Some(limit) = limit {
+        let count = match &mut answer.value {
+            Value::Vector { samples, .. } => {
+                let count = samples.len();
+                samples.truncate(limit);
+                count
+            }
+            Value::Matrix(series) => {
+                let count = series.len();
+                series.truncate(limit);
+                count
+            }
+            Value::Scalar { .. } | Value::Text { .. } => 0,
+        };
+        if count > limit {
+            answer
+                .warnings
+                .push("results truncated due to limit".to_owned());
+        }
+    }
+    Data {
+        json: render_answer(&answer),
+        warnings: answer.warnings,
+        infos: answer.infos,
+    }
+}

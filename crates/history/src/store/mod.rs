@@ -1,0 +1,101 @@
+//! The file `history.db`.
+
+mod block;
+mod bucket;
+mod compact;
+mod dictionary;
+mod feed;
+mod frame;
+mod head;
+mod history;
+mod hot;
+mod import;
+mod info;
+mod limits;
+mod older;
+mod open;
+mod pieces;
+mod plan;
+mod reader;
+mod retain;
+mod rollup;
+mod salvage;
+mod schema;
+mod seal;
+mod tier;
+mod window;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use compact::Compacted;
+pub use frame::{Entry, Frame, Group, Part};
+pub use history::{Beside, FLUSH_EVERY, History};
+pub use import::ImportOutcome;
+pub use info::{Info, RemoteInfo, TierInfo};
+pub use limits::{Count, Counts, Limits};
+pub use reader::Reader;
+
+/// Why the history cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    /// Another program's database lies where ours should be.
+    #[error("opening the history {path}: this is another program's database; move it away")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A newer program made it.
+    #[error(
+        "opening the history {path}: its form {version} is not known here; use the program that wrote it"
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        version: i32,
+    },
+    /// Another process writes it.
+    #[error(
+        "opening the history {path}: another process writes it; stop the monitor first, or let it run and only read"
+    )]
+    Busy {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The disk is nearly full, or a reader holds the log open.
+    #[error(
+        "writing the history {path}: less is free on the disk than must stay free, or a reader is in the way; make room and try again"
+    )]
+    NoRoom {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Anything that SQLite reports.
+    #[error("{what} the history {path}: {source}")]
+    Sqlite {
+        /// What was being done.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// Anything that the system reports.
+    #[error("{what} the history {path}: {source}")]
+    Io {
+        /// What was being done.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl HistoryError {
+    pub(crate) fn of(what: &'static str, path: &Path, source: rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        Self::Sqlite { what, path, source }
+    }
+}

@@ -1,0 +1,228 @@
+//! What is kept, for how long, and what goes when room is needed.
+
+use std::path::Path;
+
+use lfs_wrapper_model::TimeMsec;
+use rusqlite::{Connection, params};
+
+use super::frame::Group;
+use super::limits::Limits;
+use super::reader::{clusters, read_held};
+use super::seal;
+use super::tier::{DELETED, TIERS, Tier};
+use crate::moments::MomentKind;
+
+/// The least and the most of what the history may use that is left to the
+/// write-ahead log; otherwise a quarter.
+const LOG_BYTES: (u64, u64) = (8 << 20, 64 << 20);
+
+/// What is kept beside series is kept as long as these tiers.
+const MOMENTS: [(MomentKind, usize); 3] = [
+    (MomentKind::Processes, 0),
+    (MomentKind::Exits, 1),
+    (MomentKind::Events, 2),
+];
+
+/// The least that a history needs.
+pub(crate) const BYTES_MIN: u64 = 32 << 20;
+
+const DAY_MSEC: i64 = 24 * 3600 * 1000;
+
+/// Bytes of the pages that hold something.
+pub(crate) fn used_bytes(connection: &Connection) -> rusqlite::Result<u64> {
+    let pragma = |name| pragma(connection, name);
+    Ok((pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?)
+}
+
+/// Says how large the database file may become; it refuses to become larger.
+pub(crate) fn set_cap(connection: &Connection, limits: &Limits) -> rusqlite::Result<()> {
+    let pages = room(limits) / pragma(connection, "page_size")?.max(512);
+    connection.pragma_update(
+        None,
+        "max_page_count",
+        i64::try_from(pages).unwrap_or(i64::MAX),
+    )
+}
+
+/// The database's share of what the history may use.
+pub(crate) fn room(limits: &Limits) -> u64 {
+    limits.bytes_max.max(BYTES_MIN) - log_bytes_max(limits)
+}
+
+/// The write-ahead log's share. A transaction is as long as a window of all
+/// series.
+pub(crate) fn log_bytes_max(limits: &Limits) -> u64 {
+    (limits.bytes_max / 4).clamp(LOG_BYTES.0, LOG_BYTES.1)
+}
+
+/// What a flush may write between two looks at the disk.
+const FLUSH_BYTES: u64 = 16 << 20;
+
+/// What must stay free on the disk: what is asked for, and what a flush may need.
+fn disk_free_min(limits: &Limits) -> u64 {
+    match limits.disk_free_min {
+        // Whoever asks for nothing wants to go to the end.
+        0 => 0,
+        bytes => bytes.max(FLUSH_BYTES),
+    }
+}
+
+/// Whether there is less than must stay free.
+pub(crate) fn is_disk_low(path: &Path, limits: &Limits) -> bool {
+    disk_free(path).is_some_and(|free| free < disk_free_min(limits))
+}
+
+fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<u64> {
+    let value: i64 = connection.pragma_query_value(None, name, |row| row.get(0))?;
+    Ok(u64::try_from(value).unwrap_or(0))
+}
+
+/// Deletes what is older than it is kept.
+pub(crate) fn expire(
+    connection: &Connection,
+    limits: &Limits,
+    now_msec: TimeMsec,
+) -> rusqlite::Result<()> {
+    let transaction = connection.unchecked_transaction()?;
+    for cluster in clusters(connection)? {
+        for (tier, kept) in TIERS.iter().zip(limits.kept_msec) {
+            delete_before(connection, *tier, cluster, now_msec - kept)?;
+        }
+    }
+    seal::set_until(connection, DELETED, now_msec - limits.kept_msec[0])?;
+    for (kind, tier) in MOMENTS {
+        kind.delete_before(&transaction, now_msec - limits.kept_msec[tier])?;
+    }
+    forget_series(connection)?;
+    transaction.commit()
+}
+
+/// Deletes the blocks that are wholly before a time.
+fn delete_before(
+    connection: &Connection,
+    tier: Tier,
+    cluster: u32,
+    time_msec: TimeMsec,
+) -> rusqlite::Result<usize> {
+    let before = tier.key(cluster, (time_msec - tier.window_msec).max(0));
+    connection
+        .prepare_cached("DELETE FROM block WHERE id >= ?1 AND id < ?2")?
+        .execute(params![tier.key(cluster, 0), before])
+}
+
+/// What can go.
+#[derive(Clone, Copy)]
+enum Victim {
+    Window(Tier),
+    Moments(MomentKind),
+}
+
+/// Deletes the window that has been kept for the greatest share of its time.
+/// `false`: there is nothing left.
+pub(crate) fn evict(
+    connection: &Connection,
+    limits: &Limits,
+    now_msec: TimeMsec,
+) -> rusqlite::Result<bool> {
+    let Some((victim, start)) = find_victim(connection, limits, now_msec)? else {
+        return Ok(false);
+    };
+    let transaction = connection.unchecked_transaction()?;
+    let deleted = match victim {
+        Victim::Window(tier) => delete_window(&transaction, tier, start)?,
+        Victim::Moments(kind) => kind.delete_before(&transaction, start + TIERS[1].window_msec)?,
+    };
+    transaction.commit()?;
+    Ok(deleted > 0)
+}
+
+fn find_victim(
+    connection: &Connection,
+    limits: &Limits,
+    now_msec: TimeMsec,
+) -> rusqlite::Result<Option<(Victim, TimeMsec)>> {
+    #[expect(clippy::cast_precision_loss, reason = "a share of a time")]
+    let share = |start: TimeMsec, tier: usize| {
+        (now_msec - start) as f64 / limits.kept_msec[tier].max(1) as f64
+    };
+    let mut candidates = Vec::new();
+    for cluster in clusters(connection)? {
+        for (tier, held) in TIERS.into_iter().zip(read_held(connection, cluster)?) {
+            if let Some(start) = held.oldest_msec {
+                let share = share(start, usize::from(tier.number));
+                candidates.push((share, Victim::Window(tier), start));
+            }
+        }
+    }
+    for (kind, tier) in MOMENTS {
+        if let Some(start) = kind.oldest_msec(connection)? {
+            candidates.push((share(start, tier), Victim::Moments(kind), start));
+        }
+    }
+    let victim = candidates
+        .into_iter()
+        .max_by(|one, other| one.0.total_cmp(&other.0));
+    Ok(victim.map(|(_, victim, start)| (victim, start)))
+}
+
+fn delete_window(
+    connection: &Connection,
+    tier: Tier,
+    start_msec: TimeMsec,
+) -> rusqlite::Result<usize> {
+    let mut deleted = 0;
+    for cluster in clusters(connection)? {
+        let (first, last) = tier.keys(cluster, start_msec, start_msec);
+        deleted += connection
+            .prepare_cached("DELETE FROM block WHERE id BETWEEN ?1 AND ?2")?
+            .execute([first, last])?;
+    }
+    if tier.number == 0 {
+        seal::set_until(connection, DELETED, start_msec + tier.window_msec)?;
+    }
+    Ok(deleted)
+}
+
+/// Forgets series of which nothing is left.
+pub(crate) fn forget_series(connection: &Connection) -> rusqlite::Result<()> {
+    let mut oldest: Option<(TimeMsec, TimeMsec)> = None;
+    for cluster in clusters(connection)? {
+        let held = read_held(connection, cluster)?;
+        let any = held.iter().filter_map(|held| held.oldest_msec).min();
+        let raw = held[0].oldest_msec;
+        let least =
+            |one: TimeMsec, other: Option<TimeMsec>| other.map_or(one, |other| one.min(other));
+        oldest = Some(match oldest {
+            None => (any.unwrap_or(TimeMsec::MAX), raw.unwrap_or(TimeMsec::MAX)),
+            Some((old_any, old_raw)) => (least(old_any, any), least(old_raw, raw)),
+        });
+    }
+    let Some((any, raw)) = oldest else {
+        return Ok(());
+    };
+    for group in Group::ALL {
+        let oldest = if group.is_rolled_up() { any } else { raw };
+        if oldest < TimeMsec::MAX {
+            // A series was used on a day; two more are for what spans midnight.
+            connection
+                .prepare_cached("DELETE FROM series WHERE grp = ?1 AND used_day < ?2")?
+                .execute(params![group.number(), day(oldest) - 2])?;
+        }
+    }
+    connection.execute(
+        "DELETE FROM metric WHERE id NOT IN (SELECT metric FROM series)",
+        [],
+    )?;
+    Ok(())
+}
+
+/// The day of a time.
+pub(crate) const fn day(time_msec: TimeMsec) -> i64 {
+    time_msec.div_euclid(DAY_MSEC)
+}
+
+/// Bytes that are free for us on the file's disk.
+fn disk_free(path: &Path) -> Option<u64> {
+    let found = rustix::fs::statvfs(path.parent()?).ok()?;
+    Some(found.f_bavail.saturating_mul(found.f_frsize))
+}

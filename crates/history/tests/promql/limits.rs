@@ -1,0 +1,173 @@
+//! What a query may use at most.
+
+use std::time::Duration;
+
+use lfs_wrapper_history::{ErrorKind, Query, QueryError, QueryLimits as Limits};
+
+use super::memory::MemorySource;
+use super::source;
+
+fn range(
+    source: &MemorySource,
+    text: &str,
+    steps: i64,
+    limits: &Limits,
+) -> Result<usize, QueryError> {
+    let answer = Query::parse(text)?.range(source, 0, (steps - 1) * 60_000, 60_000, limits)?;
+    Ok(super::lines(&answer).len())
+}
+
+fn nested(before: &str, count: usize, inside: &str, after: &str) -> String {
+    format!("{}{inside}{}", before.repeat(count), after.repeat(count))
+}
+
+#[test]
+fn texts_that_are_too_long_or_too_deep_are_refused_and_nothing_overflows() {
+    let deep = [
+        nested("(", 20_000, "1", ")"),
+        nested("-", 20_000, "1", ""),
+        nested("a + ", 10_000, "a", ""),
+        nested("sum(", 5_000, "a", ")"),
+        nested("abs(-", 5_000, "a", ")"),
+        nested("", 5_000, "a", "[5m:1m]"),
+        nested("1 ^ ", 1_000, "1", ""),
+        nested("-(", 100, "a", ")"),
+        nested("(", 50_000, "", ""),
+    ];
+    for text in deep {
+        let error = Query::parse(&text).unwrap_err();
+        assert!(
+            matches!(error, QueryError::Limit(_)),
+            "{error}: {}",
+            &text[..10]
+        );
+        assert_eq!(error.kind(), ErrorKind::BadData);
+    }
+    let long = format!("a{{x=\"{}\"}}", "y".repeat(70_000));
+    assert!(
+        Query::parse(&long)
+            .unwrap_err()
+            .to_string()
+            .contains("text_max")
+    );
+    let source = source(&["a 1"]);
+    for text in [
+        nested("a + ", 120, "a", ""),
+        nested("(", 120, "a", ")"),
+        nested("-abs(", 60, "a", ")"),
+        nested("sum(a or ", 40, "a", ")"),
+        nested("max_over_time(", 50, "a", "[5m:1m])"),
+        nested("", 1, "a", ""),
+    ] {
+        let query = Query::parse(&text).unwrap();
+        query
+            .range(&source, 0, 60_000, 30_000, &Limits::default())
+            .unwrap();
+    }
+    // What the parser is given at most: a tree as deep as there are operators.
+    assert!(Query::parse(&nested("-", 1000, "a", "")).is_err());
+    assert!(Query::parse(&nested("a ^ ", 1000, "a", "")).is_err());
+}
+
+#[test]
+fn steps_samples_and_series_are_counted() {
+    let lines: Vec<String> = (0..20)
+        .map(|number| format!("a{{x=\"{number}\"}} 1 2 3 4 5"))
+        .collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let source = source(&lines);
+    let limits = |samples_max, series_max| Limits {
+        samples_max,
+        series_max,
+        points_max: 100,
+        ..Limits::default()
+    };
+    assert_eq!(range(&source, "a", 5, &limits(200, 20)).unwrap(), 20);
+    let told = |text: &str, steps, limits: &Limits| {
+        let error = range(&source, text, steps, limits).unwrap_err();
+        (error.kind(), error.to_string())
+    };
+    let (kind, message) = told("a", 101, &limits(10_000, 20));
+    assert_eq!(kind, ErrorKind::BadData);
+    assert!(
+        message.contains("exceeded maximum resolution of 100 points"),
+        "{message}"
+    );
+    let (kind, message) = told("a", 5, &limits(99, 20));
+    assert_eq!(kind, ErrorKind::Execution);
+    assert!(message.contains("samples_max"), "{message}");
+    assert!(told("a", 5, &limits(1000, 19)).1.contains("series_max"));
+    assert!(
+        told("vector(time()) + vector(time())", 100, &limits(250, 20))
+            .1
+            .contains("samples_max")
+    );
+    assert!(
+        told("sum_over_time(a[100d:1ms])", 1, &limits(10_000, 20))
+            .1
+            .contains("samples_max")
+    );
+    assert!(
+        told("count_values(\"v\", a * time())", 5, &limits(10_000, 3))
+            .1
+            .contains("series_max")
+    );
+}
+
+#[test]
+fn the_time_is_limited() {
+    let source = source(&["a 1"]);
+    let limits = Limits {
+        timeout: Duration::ZERO,
+        ..Limits::default()
+    };
+    let error = range(&source, "sum_over_time(a[1000h:1s])", 100, &limits).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(error.to_string().contains("timeout"), "{error}");
+}
+
+#[test]
+fn times_at_the_ends_of_what_can_be_counted_are_no_danger() {
+    let source = source(&["a 1"]);
+    let limits = Limits::default();
+    for time_msec in [i64::MIN, i64::MAX] {
+        for text in [
+            "a",
+            "rate(a[5m])",
+            "a offset 1d @ end()",
+            "sum_over_time(a[5m:1m])",
+            "year()",
+            "timestamp(a)",
+        ] {
+            let query = Query::parse(text).unwrap();
+            query.instant(&source, time_msec, &limits).unwrap();
+            query
+                .range(&source, time_msec, time_msec, 1, &limits)
+                .unwrap();
+        }
+    }
+    assert!(
+        Query::parse("a")
+            .unwrap()
+            .range(&source, i64::MIN, i64::MAX, 1, &limits)
+            .is_err()
+    );
+    assert!(
+        Query::parse("a")
+            .unwrap()
+            .range(&source, 1, 0, 1, &limits)
+            .is_err()
+    );
+    assert!(
+        Query::parse("a")
+            .unwrap()
+            .range(&source, 0, 1, 0, &limits)
+            .is_err()
+    );
+    assert!(
+        Query::parse("a[5m]")
+            .unwrap()
+            .range(&source, 0, 1, 1, &limits)
+            .is_err()
+    );
+}
