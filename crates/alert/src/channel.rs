@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use lfs_wrapper_model::{render_local, render_rfc3339};
 
 use crate::engine::Kind;
-use crate::store::Notification;
+use crate::notification::Notification;
 
 /// The facility `daemon` of RFC 5424, section 6.2.1.
 const FACILITY: u8 = 3;
@@ -106,13 +106,19 @@ mod tests {
 
     fn notification(severity: Severity, message: &str) -> Notification {
         Notification {
+            alert: 1,
             event: 1,
             rule: "memory".to_owned(),
             kind: Kind::Raised,
+            is_reminder: false,
             severity,
             labels: [].into(),
+            value: None,
+            threshold: None,
             message: message.to_owned(),
             runbook: "Do something.".to_owned(),
+            annotations: [].into(),
+            since_msec: 1_700_000_000_250,
             time_msec: 1_700_000_000_250,
         }
     }

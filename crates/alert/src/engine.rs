@@ -1,7 +1,11 @@
 //! The life of an alert, as a pure step: what was remembered, what is true now
-//! and how much time went by give what is remembered next and at most one
-//! transition. Time is counted, never read: a clock that is set neither holds
-//! an alert back nor raises one.
+//! and what the alert clock says give what is remembered next and at most one
+//! transition.
+//!
+//! The alert clock counts the time in which somebody looked, in milliseconds;
+//! it is an argument, and never the wall clock: a clock that is set neither
+//! holds an alert back nor raises one, and what was true while nobody looked
+//! does not count.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -9,74 +13,20 @@ use std::collections::BTreeMap;
 use lfs_wrapper_model::Severity;
 use serde::{Deserialize, Serialize};
 
-/// What is looked for in one value.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Rule {
-    /// Its name.
-    pub name: &'static str,
-    /// What the value is of, for the label `resource` and the message.
-    pub resource: &'static str,
-    /// How the value is shown.
-    pub unit: Unit,
-    /// From least to worst; no severity twice.
-    pub levels: Vec<Level>,
-    /// A value must be clear this long before a level is left.
-    pub hold_msec: i64,
-    /// A firing alert whose value stays away this long becomes NODATA.
-    pub absent_msec: i64,
-    /// What to do about it, in a sentence.
-    pub runbook: &'static str,
-}
+use crate::rule::{Absent, Level, Rule};
 
-/// One severity of a rule.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Level {
-    /// The severity.
-    pub severity: Severity,
-    /// The level is entered above this.
-    pub above: f64,
-    /// The level is left at or below this.
-    pub clear: f64,
-    /// How long a value must be above before the level is entered.
-    pub for_msec: i64,
-}
-
-/// How a value is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    /// `85.2%`.
-    Percent,
-    /// `250`.
-    Count,
-}
-
-impl Unit {
-    /// The value with its unit.
-    pub fn render(self, value: f64) -> String {
-        match self {
-            Self::Percent => format!("{value:.1}%"),
-            Self::Count => format!("{value:.0}"),
-        }
-    }
-}
-
-/// How much of a counted time is lost at most when the monitor ends.
-const COUNTED_AGAIN_MSEC_MAX: i64 = 10_000;
-
-/// What is remembered of one value between two looks at it.
+/// What is remembered of one value between two looks at it. It changes where a
+/// state does, and not at each look.
 ///
 /// Levels go by their severity, so that a configuration with other levels
-/// finds what belongs to those it still has. A time that is being counted
-/// changes at each look; [`Memory::is_worth_writing`] says which changes to
-/// write down. After the monitor was killed up to 10 s of a time are therefore
-/// counted again: an alert may come, or go, that much later, never earlier.
+/// finds what belongs to those it still has.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
-    /// The levels that count up or are active, no others.
+    /// The levels that are pending or active, no others.
     levels: BTreeMap<Severity, LevelMemory>,
-    /// How long the value of an alert, or of what may become one, is away; not
-    /// counted any further once the alert is NODATA.
-    absent_msec: Option<i64>,
+    /// Since when the value of an alert, or of what may become one, is away;
+    /// not kept once the alert is NODATA.
+    absent_since: Option<i64>,
     /// The alert is NODATA.
     nodata: bool,
 }
@@ -84,42 +34,55 @@ pub struct Memory {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum LevelMemory {
-    /// The value is above, and not for long enough yet.
-    Rising { above_msec: i64 },
-    /// The level was entered; how long the value is clear, if it is.
-    Active { clear_msec: Option<i64> },
+    /// The value is beyond, and not for long enough yet.
+    Pending { since: i64 },
+    /// The level was entered; since when the value is clear, if it is.
+    Active { clear_since: Option<i64> },
+}
+
+/// Where an alert is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nothing is wrong.
+    Inactive,
+    /// A value is beyond a level, and not for long enough yet.
+    Pending,
+    /// It fires at this level.
+    Firing(Severity),
+    /// It fired at this level when its value went away.
+    Nodata(Severity),
 }
 
 impl Memory {
+    /// Nothing to remember.
+    pub const BLANK: Self = Self {
+        levels: BTreeMap::new(),
+        absent_since: None,
+        nodata: false,
+    };
+
     /// Whether there is nothing to remember.
     pub fn is_blank(&self) -> bool {
-        *self == Self::default()
+        *self == Self::BLANK
     }
 
-    /// Whether what changed since `before` must be written down: a state is
-    /// another, or a time began, ended or passed another 10 s.
-    pub fn is_worth_writing(&self, before: &Self) -> bool {
-        self.to_coarse() != before.to_coarse()
-    }
-
-    fn to_coarse(&self) -> Self {
-        let coarse = |msec: i64| msec - msec % COUNTED_AGAIN_MSEC_MAX;
-        let coarse_level = |memory: LevelMemory| match memory {
-            LevelMemory::Rising { above_msec } => LevelMemory::Rising {
-                above_msec: coarse(above_msec),
-            },
-            LevelMemory::Active { clear_msec } => LevelMemory::Active {
-                clear_msec: clear_msec.map(coarse),
-            },
-        };
-        let levels = self.levels.iter();
-        Self {
-            levels: levels
-                .map(|(severity, memory)| (*severity, coarse_level(*memory)))
-                .collect(),
-            absent_msec: self.absent_msec.map(coarse),
-            nodata: self.nodata,
+    /// Where the alert is in its life.
+    pub fn state(&self) -> State {
+        match self.worst() {
+            Some(severity) if self.nodata => State::Nodata(severity),
+            Some(severity) => State::Firing(severity),
+            None if self.levels.is_empty() => State::Inactive,
+            None => State::Pending,
         }
+    }
+
+    /// By the alert clock, since when the worst level that is pending is
+    /// pending.
+    pub fn pending_since(&self) -> Option<i64> {
+        self.levels.values().rev().find_map(|memory| match memory {
+            LevelMemory::Pending { since } => Some(*since),
+            LevelMemory::Active { .. } => None,
+        })
     }
 
     /// The worst level that is active, whether or not the rule still has it.
@@ -175,54 +138,49 @@ pub struct Transition {
     pub severity: Severity,
     /// The value that made it happen.
     pub value: Option<f64>,
-    /// The threshold of the level; `None` when the rule no longer has this
-    /// level, since the configuration changed while it was active.
+    /// The threshold of the level; `None` where any value enters it, and where
+    /// the rule no longer has this level, since the configuration changed.
     pub threshold: Option<f64>,
 }
 
-/// One look at one value; `None` is a value that is not there. `elapsed_msec`
-/// is the monotonic time since the look before this one, 0 at the first; the
-/// caller caps it where it did not look for longer than it should have.
+/// One look at one value at `now` by the alert clock; `None` is a value that is
+/// not there.
 pub fn step(
     rule: &Rule,
     before: &Memory,
     value: Option<f64>,
-    elapsed_msec: i64,
+    now: i64,
 ) -> (Memory, Option<Transition>) {
-    let elapsed_msec = elapsed_msec.max(0);
-    let (memory, happened) = match value {
-        Some(value) => with_value(rule, before, value, elapsed_msec),
-        None => without_value(rule, before, elapsed_msec),
+    let (memory, happened) = match (value, rule.absent) {
+        (Some(value), _) => seen(rule, &before.returned(now), Some(value), now),
+        (None, Absent::Clear) => seen(rule, before, None, now),
+        (None, Absent::Nodata { after_msec }) => missed(before, after_msec, now),
     };
     let transition = happened.map(|(kind, severity)| Transition {
         kind,
         severity,
         value,
         threshold: rule
-            .levels
-            .iter()
-            .find(|level| level.severity == severity)
-            .map(|level| level.above),
+            .level(severity)
+            .and_then(|level| level.bound.threshold()),
     });
     (memory, transition)
 }
 
 /// Levels that the rule no longer has are left at once: nothing holds them.
-fn with_value(
+fn seen(
     rule: &Rule,
     before: &Memory,
-    value: f64,
-    elapsed_msec: i64,
+    value: Option<f64>,
+    now: i64,
 ) -> (Memory, Option<(Kind, Severity)>) {
     let next = |level: &Level| {
         let memory = match before.levels.get(&level.severity) {
-            Some(LevelMemory::Active { clear_msec }) => {
-                step_active(level, rule.hold_msec, *clear_msec, value, elapsed_msec)
+            Some(LevelMemory::Active { clear_since }) => {
+                stay(level, rule.hold_msec, *clear_since, value, now)
             }
-            Some(LevelMemory::Rising { above_msec }) => {
-                step_inactive(level, Some(*above_msec), value, elapsed_msec)
-            }
-            None => step_inactive(level, None, value, elapsed_msec),
+            Some(LevelMemory::Pending { since }) => enter(level, *since, value, now),
+            None => enter(level, now, value, now),
         };
         memory.map(|memory| (level.severity, memory))
     };
@@ -243,59 +201,70 @@ fn with_value(
     (memory, happened)
 }
 
-fn step_inactive(
-    level: &Level,
-    above_msec: Option<i64>,
-    value: f64,
-    elapsed_msec: i64,
-) -> Option<LevelMemory> {
-    if value > level.above {
-        let above_msec = count(above_msec, elapsed_msec);
-        Some(if above_msec >= level.for_msec {
-            LevelMemory::Active { clear_msec: None }
-        } else {
-            LevelMemory::Rising { above_msec }
-        })
-    } else {
-        None
+fn enter(level: &Level, since: i64, value: Option<f64>, now: i64) -> Option<LevelMemory> {
+    if !value.is_some_and(|value| level.bound.is_beyond(value)) {
+        return None;
     }
+    Some(if now.saturating_sub(since) >= level.for_msec {
+        LevelMemory::Active { clear_since: None }
+    } else {
+        LevelMemory::Pending { since }
+    })
 }
 
-fn step_active(
+fn stay(
     level: &Level,
     hold_msec: i64,
-    clear_msec: Option<i64>,
-    value: f64,
-    elapsed_msec: i64,
+    clear_since: Option<i64>,
+    value: Option<f64>,
+    now: i64,
 ) -> Option<LevelMemory> {
-    let clear_msec = (value <= level.clear).then(|| count(clear_msec, elapsed_msec));
-    if clear_msec.is_some_and(|msec| msec >= hold_msec) {
+    let is_clear = value.is_none_or(|value| level.bound.is_clear(value));
+    let clear_since = is_clear.then(|| clear_since.unwrap_or(now));
+    if clear_since.is_some_and(|since| now.saturating_sub(since) >= hold_msec) {
         None
     } else {
-        Some(LevelMemory::Active { clear_msec })
+        Some(LevelMemory::Active { clear_since })
     }
 }
 
-/// A time that begins with this look, or goes on.
-fn count(msec: Option<i64>, elapsed_msec: i64) -> i64 {
-    msec.map_or(0, |msec| msec.saturating_add(elapsed_msec))
+impl Memory {
+    /// A value is back after a short absence: what it waited for did not go on
+    /// meanwhile.
+    fn returned(&self, now: i64) -> Self {
+        let Some(absent_since) = self.absent_since else {
+            return self.clone();
+        };
+        let away = now.saturating_sub(absent_since).max(0);
+        let later = |memory: LevelMemory| match memory {
+            LevelMemory::Pending { since } => LevelMemory::Pending {
+                since: since.saturating_add(away),
+            },
+            LevelMemory::Active { clear_since } => LevelMemory::Active {
+                clear_since: clear_since.map(|since| since.saturating_add(away)),
+            },
+        };
+        let levels = self.levels.iter();
+        Self {
+            levels: levels
+                .map(|(severity, memory)| (*severity, later(*memory)))
+                .collect(),
+            absent_since: None,
+            nodata: self.nodata,
+        }
+    }
 }
 
-/// Without a value no level is entered and none left. A short absence only
-/// stops the count of how long something lasted; a long one makes what fires
-/// NODATA, and lets what was only rising begin anew.
-fn without_value(
-    rule: &Rule,
-    before: &Memory,
-    elapsed_msec: i64,
-) -> (Memory, Option<(Kind, Severity)>) {
+/// Without a value no level is entered and none left. A long absence makes what
+/// fires NODATA, and lets what was only pending begin anew.
+fn missed(before: &Memory, after_msec: i64, now: i64) -> (Memory, Option<(Kind, Severity)>) {
     if before.levels.is_empty() {
         return (Memory::default(), None);
     }
-    let absent_msec = count(before.absent_msec, elapsed_msec);
-    if !before.nodata && absent_msec < rule.absent_msec {
+    let since = before.absent_since.unwrap_or(now);
+    if !before.nodata && now.saturating_sub(since) < after_msec {
         let memory = Memory {
-            absent_msec: Some(absent_msec),
+            absent_since: Some(since),
             ..before.clone()
         };
         return (memory, None);
@@ -304,12 +273,12 @@ fn without_value(
         return (Memory::default(), None);
     };
     let active = |(severity, memory): (&Severity, &LevelMemory)| match memory {
-        LevelMemory::Active { .. } => Some((*severity, LevelMemory::Active { clear_msec: None })),
-        LevelMemory::Rising { .. } => None,
+        LevelMemory::Active { .. } => Some((*severity, LevelMemory::Active { clear_since: None })),
+        LevelMemory::Pending { .. } => None,
     };
     let memory = Memory {
         levels: before.levels.iter().filter_map(active).collect(),
-        absent_msec: None,
+        absent_since: None,
         nodata: true,
     };
     let happened = (!before.nodata).then_some((Kind::Nodata, severity));

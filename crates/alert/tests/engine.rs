@@ -1,28 +1,30 @@
 //! The life of an alert, as timelines.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-use lfs_wrapper_alert::engine::{Kind, Level, Memory, Rule, Transition, Unit, step};
+use lfs_wrapper_alert::engine::{Kind, Memory, Transition, step};
+use lfs_wrapper_alert::rule::{Absent, Bound, Level, Origin, Rule};
 use lfs_wrapper_model::Severity;
 
 fn rule() -> Rule {
-    let level = |severity, above, clear, for_msec| Level {
+    let level = |severity, raise, clear, for_msec| Level {
         severity,
-        above,
-        clear,
+        bound: Bound::Above { raise, clear },
         for_msec,
     };
     Rule {
-        name: "memory",
-        resource: "memory",
-        unit: Unit::Percent,
+        name: "memory".to_owned(),
+        expr: "memory".to_owned(),
         levels: vec![
             level(Severity::Warning, 80.0, 77.0, 2_000),
             level(Severity::Error, 85.0, 82.0, 5_000),
             level(Severity::Critical, 95.0, 92.0, 0),
         ],
         hold_msec: 3_000,
-        absent_msec: 2_000,
-        runbook: "",
+        absent: Absent::Nodata { after_msec: 2_000 },
+        every_msec: None,
+        labels: [].into(),
+        annotations: [].into(),
+        origin: Origin::BuiltIn,
     }
 }
 
@@ -34,23 +36,28 @@ fn rule_without(dropped: &[Severity]) -> Rule {
     rule
 }
 
-/// One line a look, one look each `elapsed_msec`: the value (`-` for none),
-/// then what must happen. Every look is as after a restart.
-fn play_on(rule: &Rule, mut memory: Memory, elapsed_msec: i64, timeline: &str) -> Memory {
+/// One line a look, one look each second from `start` on: the value (`-` for
+/// none), then what must happen. Every look is as after a restart. What is
+/// remembered then, and when the next look is.
+fn play_on(rule: &Rule, (mut memory, start): (Memory, i64), timeline: &str) -> (Memory, i64) {
+    let mut now = start;
     for (look, line) in timeline.lines().enumerate() {
         let (value, expected) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
-        let (next, transition) = step(rule, &memory, value.parse().ok(), elapsed_msec);
+        let (next, transition) = step(rule, &memory, value.parse().ok(), now);
         let happened = transition.map_or_else(String::new, |transition| {
             format!("{} {}", transition.kind.as_str(), transition.severity)
         });
         assert_eq!(happened, expected.trim(), "look {look}, value {value}");
         memory = serde_json::from_str(&serde_json::to_string(&next).unwrap()).unwrap();
+        now += 1000;
     }
-    memory
+    (memory, now)
 }
 
+const START: (Memory, i64) = (Memory::BLANK, 0);
+
 fn play(timeline: &str) {
-    play_on(&rule(), Memory::default(), 1000, timeline);
+    play_on(&rule(), START, timeline);
 }
 
 #[test]
@@ -146,19 +153,19 @@ fn a_short_absence_stops_the_count_and_a_long_one_begins_it_anew() {
 #[test]
 fn a_level_that_the_configuration_drops_makes_no_other_level_active() {
     let erring = "86\n86\n86 raised warning\n86\n86\n86 escalated error";
-    let memory = play_on(&rule(), Memory::default(), 1000, erring);
+    let memory = play_on(&rule(), START, erring);
     // By its place, the error would be read as critical now.
     let rule = rule_without(&[Severity::Warning]);
-    let memory = play_on(&rule, memory, 1000, "86\n86\n96 escalated critical");
+    let memory = play_on(&rule, memory, "86\n86\n96 escalated critical");
     let rule = rule_without(&[Severity::Critical]);
-    play_on(&rule, memory, 1000, "96 deescalated error");
+    play_on(&rule, memory, "96 deescalated error");
 }
 
 #[test]
 fn an_alert_whose_only_active_level_is_dropped_is_resolved_at_the_next_value() {
-    let memory = play_on(&rule(), Memory::default(), 1000, "96 raised critical");
+    let memory = play_on(&rule(), START, "96 raised critical");
     let rule = rule_without(&Severity::ALL);
-    let (_, transition) = step(&rule, &memory, Some(96.0), 0);
+    let (_, transition) = step(&rule, &memory.0, Some(96.0), memory.1);
     let resolved = Transition {
         kind: Kind::Resolved,
         severity: Severity::Critical,
@@ -168,69 +175,81 @@ fn an_alert_whose_only_active_level_is_dropped_is_resolved_at_the_next_value() {
     assert_eq!(transition, Some(resolved));
     let rule = rule_without(&[Severity::Critical]);
     let timeline = "-\n-\n96 resolved critical\n96 raised warning";
-    play_on(&rule, memory, 1000, timeline);
+    play_on(&rule, memory, timeline);
 }
 
 #[test]
-fn time_is_what_went_by_between_looks_and_nothing_else() {
-    // The first look counts nothing, however long ago the one before was.
-    let memory = play_on(&rule(), Memory::default(), 3_600_000, "81");
-    // The clock may stand still, or be said to run backward.
-    let memory = play_on(&rule(), memory, 0, "81\n81\n81");
-    let memory = play_on(&rule(), memory, -3_600_000, "81\n81");
-    let memory = play_on(&rule(), memory, 1999, "81");
-    play_on(&rule(), memory, 1, "81 raised warning");
-}
-
-/// How many of many looks at one value, a second apart, are worth writing.
-fn count_writes(rule: &Rule, memory: &mut Memory, value: Option<f64>, looks: u32) -> usize {
-    let mut look = |_| {
-        let (next, _) = step(rule, memory, value, 1000);
-        let worth = next.is_worth_writing(memory);
-        *memory = next;
-        worth
-    };
-    (0..looks).map(&mut look).filter(|worth| *worth).count()
+fn only_the_alert_clock_counts() {
+    let (memory, _) = play_on(&rule(), START, "81");
+    let raised = |now| step(&rule(), &memory, Some(81.0), now).1.is_some();
+    // It may stand still, or be said to run backward.
+    assert!(!raised(0) && !raised(-3_600_000) && !raised(1_999));
+    assert!(raised(2_000));
 }
 
 #[test]
-fn what_lasts_is_not_written_down_at_each_look() {
-    let mut rule = rule_without(&[Severity::Error, Severity::Critical]);
+fn what_lasts_changes_nothing_that_is_remembered() {
+    let mut rule = rule();
+    rule.levels.truncate(1);
     rule.levels[0].for_msec = 60_000;
     rule.hold_msec = 60_000;
-    rule.absent_msec = 60_000;
-    let mut memory = Memory::default();
-    let mut count = |value, looks| count_writes(&rule, &mut memory, value, looks);
-    assert_eq!(count(Some(10.0), 600), 0);
-    // It begins, passes 10 to 50 s, and is raised.
-    assert_eq!(count(Some(81.0), 600), 7);
-    // The same for being away, and it goes on being away.
-    assert_eq!(count(None, 600), 7);
-    // It is back; then it is clear until it is resolved.
-    assert_eq!(count(Some(78.0), 600), 1);
-    assert_eq!(count(Some(10.0), 600), 7);
-    assert!(memory.is_blank());
+    rule.absent = Absent::Nodata { after_msec: 60_000 };
+    let (mut memory, mut now) = START;
+    let mut count = |value: Option<f64>| {
+        let mut changes = 0;
+        for _ in 0..600 {
+            let (next, _) = step(&rule, &memory, value, now);
+            changes += usize::from(next != memory);
+            memory = next;
+            now += 1000;
+        }
+        changes
+    };
+    assert_eq!(count(Some(10.0)), 0);
+    // Pending, then raised.
+    assert_eq!(count(Some(81.0)), 2);
+    // Away, then NODATA.
+    assert_eq!(count(None), 2);
+    // Back; then clear, and resolved.
+    assert_eq!(count(Some(78.0)), 1);
+    assert_eq!(count(Some(10.0)), 2);
 }
 
 #[test]
-fn at_most_ten_seconds_are_counted_again_after_a_kill() {
-    let mut rule = rule_without(&[Severity::Error, Severity::Critical]);
-    rule.levels[0].for_msec = 60_000;
-    for killed_at in 1..60 {
-        let (mut memory, mut written) = (Memory::default(), Memory::default());
-        for look in 0.. {
-            let (next, transition) = step(&rule, &memory, Some(81.0), 1000);
-            if next.is_worth_writing(&memory) {
-                written = next.clone();
-            }
-            memory = next;
-            if look == killed_at {
-                memory = written.clone();
-            }
-            if transition.is_some() {
-                assert!(look <= 70, "killed at {killed_at} s, raised at {look} s");
-                break;
-            }
-        }
-    }
+fn what_falls_too_low_is_a_breach_too() {
+    let mut rule = rule();
+    rule.levels = vec![Level {
+        severity: Severity::Emergency,
+        bound: Bound::Below {
+            raise: 10.0,
+            clear: 12.0,
+        },
+        for_msec: 0,
+    }];
+    play_on(
+        &rule,
+        START,
+        "10\n9 raised emergency\n11\n12\n12\n12\n12 resolved emergency",
+    );
+}
+
+#[test]
+fn a_rule_whose_expression_decides_fires_on_any_value_and_ends_without_one() {
+    let mut rule = rule();
+    rule.levels = vec![Level {
+        severity: Severity::Info,
+        bound: Bound::Present,
+        for_msec: 1_000,
+    }];
+    rule.absent = Absent::Clear;
+    play_on(
+        &rule,
+        START,
+        "0\n-\nNaN\n0 raised info\n-\n0\n-\n-\n-\n- resolved info",
+    );
+}
+
+#[test]
+fn a_value_that_is_no_number_enters_no_level_and_leaves_none() {
+    play("NaN\n96 raised critical\nNaN\nNaN\nNaN\nNaN\nNaN\n10\n10\n10\n10 resolved critical");
 }

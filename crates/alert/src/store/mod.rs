@@ -3,8 +3,6 @@
 
 mod outbox;
 
-use std::collections::BTreeMap;
-
 use lfs_wrapper_model::{Severity, TimeMsec};
 use lfs_wrapper_state::Database;
 use lfs_wrapper_state::audit::{self, Entry};
@@ -13,13 +11,13 @@ use serde::Serialize;
 
 use crate::engine::{Kind, Memory};
 
+pub use crate::notification::Notification;
 pub use outbox::{
-    Notification, OUTBOX_MAX, Outgoing, count_dropped, count_waiting, drop_unconfigured, list_due,
-    set_failed, set_sent,
+    OUTBOX_MAX, Outgoing, count_dropped, count_waiting, drop_unconfigured, list_due, set_failed,
+    set_sent,
 };
 
-/// Labels that tell alerts of one rule from each other.
-pub type Labels = BTreeMap<String, String>;
+pub use crate::rule::Labels;
 
 /// A change of an alert, with all that a person is told about it.
 #[derive(Clone, Debug)]
@@ -45,15 +43,21 @@ pub struct Change<'a> {
 }
 
 impl Change<'_> {
-    fn to_notification(&self, event: i64) -> Notification {
+    fn to_notification(&self, alert: i64, event: i64) -> Notification {
         Notification {
+            alert,
             event,
             rule: self.rule.to_owned(),
             kind: self.kind,
+            is_reminder: false,
             severity: self.severity,
             labels: self.labels.clone(),
+            value: self.value,
+            threshold: self.threshold,
             message: self.message.to_owned(),
             runbook: self.runbook.to_owned(),
+            annotations: Default::default(),
+            since_msec: self.time_msec,
             time_msec: self.time_msec,
         }
     }
@@ -120,7 +124,7 @@ pub fn write_change(
     let labels = to_json(change.labels)?;
     let alert = write_alert(connection, change, &labels)?;
     let event = write_transition(connection, change, alert)?;
-    let notification = change.to_notification(event);
+    let notification = change.to_notification(alert, event);
     for channel in channels {
         outbox::write(connection, channel, &notification)?;
     }

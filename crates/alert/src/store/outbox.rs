@@ -6,10 +6,9 @@ use lfs_wrapper_model::{Severity, TimeMsec};
 use lfs_wrapper_state::Database;
 use lfs_wrapper_state::audit::{self, Entry};
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
-use serde::{Deserialize, Serialize};
 
-use super::{Labels, from_json, to_json};
-use crate::engine::Kind;
+use super::{from_json, to_json};
+use crate::notification::Notification;
 
 /// Messages that may wait for one channel; then the oldest is dropped for each
 /// new one.
@@ -18,27 +17,6 @@ pub const OUTBOX_MAX: u32 = 10_000;
 /// The longest and the first pause before a message is tried again.
 const RETRY_MSEC_MAX: i64 = 5 * 60 * 1000;
 const RETRY_MSEC_FIRST: i64 = 1000;
-
-/// A message about a change, as channels get it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Notification {
-    /// The number of the change; the same for every channel and every try.
-    pub event: i64,
-    /// The rule.
-    pub rule: String,
-    /// What happened: a [`Kind`].
-    pub kind: Kind,
-    /// The level.
-    pub severity: Severity,
-    /// Which of the rule's alerts.
-    pub labels: Labels,
-    /// One sentence.
-    pub message: String,
-    /// What to do about it.
-    pub runbook: String,
-    /// When it happened.
-    pub time_msec: TimeMsec,
-}
 
 /// A notification that a channel has not taken yet.
 #[derive(Clone, Debug)]
