@@ -6,10 +6,13 @@
 //! others may look at; `collector` what others measured; `server` shows it.
 
 mod accept;
+mod alert_clock;
+pub mod alerts;
 mod audit;
 mod census;
 mod collector;
 pub mod convert;
+mod derived;
 mod detail;
 mod exits;
 mod exposed;
@@ -20,9 +23,11 @@ mod moments;
 mod outbox;
 mod past;
 mod population;
+pub mod proof;
 mod promql;
 mod recorder;
 mod remote;
+pub mod rulebook;
 mod run;
 mod sampler;
 mod self_metrics;

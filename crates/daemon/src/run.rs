@@ -25,6 +25,7 @@ use crate::exposed::own_names;
 use crate::live::Live;
 use crate::moments::{Moments, MomentsRecorder};
 use crate::remote::Remotes;
+use crate::rulebook::{CompileError, Rulebook};
 use crate::sampler::Sampler;
 use crate::server::Server;
 use crate::settings::Settings;
@@ -71,6 +72,9 @@ pub enum MonitorError {
         /// What went wrong.
         source: io::Error,
     },
+    /// A rule cannot be looked at.
+    #[error("{0}; mend it in rules.d")]
+    Rule(#[from] CompileError),
     /// Anything else.
     #[error("{what}: {source}")]
     Io {
@@ -230,7 +234,8 @@ fn start_threads(
     );
     let written = Arc::clone(&kept.history);
     let moments = Arc::clone(moments);
-    let own = Loop::new(&settings, kept, Arc::clone(live), wake, shared)?;
+    let book = Rulebook::compile(settings.rules.clone())?;
+    let own = Loop::new(&settings, kept, book, Arc::clone(live), wake, shared)?;
     let mut reader = Reader::new(Roots::default()).with_processes(ProcessOptions {
         has_worker: true,
         is_patient: true,

@@ -19,6 +19,8 @@ pub(crate) struct SelfMetrics {
     pub(crate) history: HistoryMetrics,
     pub(crate) moments: MomentsCounts,
     pub(crate) lost_changes: u64,
+    pub(crate) failed_looks: u64,
+    pub(crate) dropped_rule_values: u64,
     pub(crate) waiting_notifications: Option<u64>,
     pub(crate) dropped_notifications: Option<u64>,
 }
@@ -62,6 +64,8 @@ impl SelfMetrics {
             known(&MISSED_SAMPLES, Some(self.missed_samples)),
             known(&DROPPED_SAMPLES, Some(self.dropped_samples)),
             known(&LOST_CHANGES, Some(self.lost_changes)),
+            known(&FAILED_LOOKS, Some(self.failed_looks)),
+            known(&DROPPED_RULE_VALUES, Some(self.dropped_rule_values)),
             known(&WAITING, self.waiting_notifications),
             known(&DROPPED, self.dropped_notifications),
         ]
@@ -275,4 +279,16 @@ static DROPPED: Metric = Metric {
     name: "lfs_self_notifications_dropped_total",
     kind: MetricKind::Counter,
     help: "Alert messages that were given up: their channel is gone, or too many waited.",
+};
+
+static FAILED_LOOKS: Metric = Metric {
+    name: "lfs_self_rule_failures_total",
+    kind: MetricKind::Counter,
+    help: "Times that a rule's expression could not be evaluated.",
+};
+
+static DROPPED_RULE_VALUES: Metric = Metric {
+    name: "lfs_self_rule_dropped_values_total",
+    kind: MetricKind::Counter,
+    help: "Values that were too many for one rule, and not looked at.",
 };

@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use lfs_wrapper_alert::channel::Channel;
-use lfs_wrapper_alert::engine::Rule;
+use lfs_wrapper_alert::rule::Rule;
 use lfs_wrapper_history::Limits;
 use lfs_wrapper_history::remote::RemoteWrite;
 use lfs_wrapper_state::StateDir;

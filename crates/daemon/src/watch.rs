@@ -11,9 +11,9 @@ use lfs_wrapper_alert::engine::Kind;
 use lfs_wrapper_alert::store;
 use lfs_wrapper_build::dispatch::StepState;
 use lfs_wrapper_build::{record, recover};
-use lfs_wrapper_history::History;
+use lfs_wrapper_history::{History, Reader};
 use lfs_wrapper_kernel::{Frame, Sample, expose_core_distribution};
-use lfs_wrapper_model::now_msec;
+use lfs_wrapper_model::{TimeMsec, now_msec};
 use lfs_wrapper_state::{Database, DatabaseError, StateDir, is_full};
 use tracing::{info, warn};
 
@@ -22,16 +22,21 @@ use crate::collector::Collectors;
 use crate::convert;
 use crate::detail::{Budget, Changed, Detail, SharedDetail};
 use crate::exits::Exits;
-use crate::heart::{Effect, Event, Heart, Told};
+use crate::alert_clock::AlertClock;
+use crate::alerts::{Change, Told};
+use crate::derived::{self, Steps};
+use crate::heart::{Effect, Event, Heart};
 use crate::live::{ALERTS_MAX, Live, RUNS_MAX};
 use crate::moments::Moments;
 use crate::population::{Population, Running};
 use crate::recorder::Recorder;
 use crate::remote;
+use crate::rulebook::Rulebook;
 use crate::sampler::{BuildCgroup, Sampled};
 use crate::self_metrics::{
     HistoryMetrics, SelfMetrics, read_own_cpu_usec, read_own_resident_bytes,
 };
+use crate::run::MonitorError;
 use crate::settings::Settings;
 
 const MOVED: &str = "the state database was found damaged by another command and moved aside; \
@@ -71,6 +76,10 @@ pub(crate) struct Loop {
     database: Database,
     kept: Kept,
     heart: Heart,
+    book: Rulebook,
+    reader: Reader,
+    clock: AlertClock,
+    steps: Steps,
     live: Arc<Live>,
     channels: Vec<String>,
     wake: mpsc::Sender<()>,
@@ -95,20 +104,32 @@ impl Loop {
     pub(crate) fn new(
         settings: &Settings,
         kept: Kept,
+        book: Rulebook,
         live: Arc<Live>,
         wake: mpsc::Sender<()>,
         shared: Shared,
-    ) -> Result<Self, DatabaseError> {
+    ) -> Result<Self, MonitorError> {
         let database = Database::open_again(&settings.state_dir)?;
         let fail = |error| database.error(error);
         let memories = store::read_memories(database.connection()).map_err(fail)?;
+        let (clock, kept_msec) =
+            AlertClock::open(settings.state_dir.root()).map_err(|source| MonitorError::Io {
+                what: "opening the alert clock in the state folder".to_owned(),
+                source,
+            })?;
+        let written_msec = store::read_clock(database.connection()).map_err(fail)?;
+        let clock_msec = kept_msec.max(written_msec).unwrap_or(0);
         let alerts = store::list_alerts(&database, false, ALERTS_MAX).map_err(fail)?;
         live.set_alerts(alerts.into_iter().map(convert::alert).collect());
         Ok(Self {
             state_dir: settings.state_dir.clone(),
             database,
+            reader: kept.history.reader(),
             kept,
-            heart: Heart::new(settings.rules.clone(), memories, settings.interval),
+            heart: Heart::new(memories, clock_msec, settings.interval),
+            book,
+            clock,
+            steps: Steps::default(),
             live,
             channels: settings
                 .channels
@@ -133,6 +154,12 @@ impl Loop {
 
     /// Until the sampler has ended.
     pub(crate) fn run(mut self, inputs: &Receiver<Sampled>) {
+        let rules = self.book.rules().map(|rule| rule.name.clone()).collect();
+        let effects = self.heart.step(Event::RulesChanged {
+            rules,
+            time_msec: now_msec(),
+        });
+        self.apply(effects);
         let mut polls = 0;
         loop {
             if polls % RECOVER_POLLS == 0 {
@@ -185,11 +212,13 @@ impl Loop {
         self.own.resident_bytes = read_own_resident_bytes();
         self.own.exits = self.shared.exits.counts();
         self.keep_to_budget(sampled.sample.monotonic_usec);
+        let time_msec = sampled.sample.time_msec;
         let effects = self.heart.step(Event::Sampled {
             sample: sampled.sample,
             build_known: self.build_known,
         });
         self.apply(effects);
+        self.look_with_rules(time_msec);
         self.look_at_history();
         // Time left and CPU used so far change without anything being written.
         if self.running {
@@ -215,6 +244,20 @@ impl Loop {
             }
         }
         self.remote_errors = errors;
+    }
+
+    /// What was sampled is in the history by now.
+    fn look_with_rules(&mut self, time_msec: TimeMsec) {
+        let now = self.heart.clock_msec();
+        if let Err(error) = self.clock.write(now) {
+            warn!("writing the alert clock: {error}; alerts may come later after a restart");
+        }
+        let looks = self.book.look(&self.reader, time_msec, now);
+        let dropped: usize = looks.iter().map(|look| look.dropped).sum();
+        self.own.dropped_rule_values += dropped as u64;
+        self.own.failed_looks = self.book.failures().map(|(_, failures, _)| failures).sum();
+        let effects = self.heart.step(Event::Looked { looks, time_msec });
+        self.apply(effects);
     }
 
     fn look_at_history(&mut self) {
@@ -287,6 +330,7 @@ impl Loop {
         });
         self.population.set_running(&attempts.collect::<Vec<_>>());
         self.running = !running.is_empty();
+        self.steps.set_running(&runs);
         self.build_known = cgroups().count() == running.len();
         self.build_cgroup.set(cgroups().find_map(Path::parent));
         let now = now_msec();
@@ -347,7 +391,12 @@ impl Loop {
         if let Some(cpu) = &frame.cpu {
             sample.further.extend(expose_core_distribution(&cpu.cores));
         }
-        let processes = self.population.points();
+        sample.further.extend(derived::expose_others(frame));
+        let mut processes = self.population.points();
+        let steps = self.steps.points(sample.time_msec);
+        if !steps.is_empty() {
+            processes = processes.iter().chain(&*steps).cloned().collect();
+        }
         let collected = || self.kept.collectors.points();
         let mut own = self.own.expose();
         own.extend(remote::expose(self.live.remotes()));
@@ -374,13 +423,13 @@ impl Loop {
             match effect {
                 Effect::Publish { .. } => {}
                 Effect::Notice { attempt } => record::set_noticed(&transaction, *attempt)?,
-                Effect::Remember {
+                Effect::Change(Change::Remember {
                     rule,
                     labels,
                     memory,
-                } => store::write_memory(&transaction, rule, labels, memory)?,
-                Effect::Tell(told) => {
-                    let is_live = store::is_live(&transaction, told.rule, &told.labels)?;
+                }) => store::write_memory(&transaction, rule, labels, memory)?,
+                Effect::Change(Change::Tell(told)) => {
+                    let is_live = store::is_live(&transaction, &told.rule, &told.labels)?;
                     if let Some(kind) = settle(told, is_live) {
                         let change = told.to_change(kind);
                         alerts.push(store::write_change(&transaction, &change, &self.channels)?);
@@ -411,14 +460,14 @@ fn settle(told: &Told, is_live: bool) -> Option<Kind> {
 impl Told {
     fn to_change(&self, kind: Kind) -> store::Change<'_> {
         store::Change {
-            rule: self.rule,
+            rule: &self.rule,
             labels: &self.labels,
             kind,
             severity: self.severity,
             value: self.value,
             threshold: self.threshold,
             message: &self.message,
-            runbook: self.runbook,
+            runbook: &self.runbook,
             time_msec: self.time_msec,
         }
     }
@@ -433,14 +482,15 @@ mod tests {
     #[test]
     fn nothing_ends_that_did_not_begin_and_what_comes_again_is_repeated() {
         let told = |kind| Told {
-            rule: "build-failed",
+            rule: "build-failed".to_owned(),
             labels: store::Labels::new(),
             kind,
             severity: Severity::Error,
             value: None,
             threshold: None,
             message: String::new(),
-            runbook: "",
+            runbook: String::new(),
+            annotations: [].into(),
             time_msec: 0,
         };
         let table = [

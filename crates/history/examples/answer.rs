@@ -6,14 +6,12 @@
 //! `{"path":"query","parameters":[["query","up"],["time","5"]]}`; for each, a
 //! line with the status, a blank and the body.
 
-#[path = "../tests/memory/mod.rs"]
-mod memory;
 
 use std::io::{BufRead, Write, stdin, stdout};
 use std::time::Duration;
 
 use lfs_wrapper_history::{Endpoint, QueryLimits as Limits, Service, reply};
-use memory::{MemorySource, parse_series};
+use lfs_wrapper_history::{MemorySource, parse_series};
 use serde::Deserialize;
 
 #[derive(Deserialize)]

@@ -1,16 +1,11 @@
 //! What was sampled, kept on disk for months in one file and answered in
 //! PromQL. docs/formats/history.md has the format.
 
-#[cfg(any(test, feature = "fuzzing"))]
-extern crate self as lfs_wrapper_history;
-
 mod codec;
 pub mod exchange;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod labels;
-#[cfg(any(test, feature = "fuzzing"))]
-#[path = "../tests/memory/mod.rs"]
 mod memory;
 pub mod moments;
 mod promql;
@@ -19,6 +14,7 @@ mod source;
 mod store;
 
 pub use codec::{Block, BlockReader, Damage, PackedRow, Row, Run, Unfit, encode};
+pub use memory::{MemorySource, parse_series};
 pub use labels::{Labels, METRIC_NAME, is_label_name, is_metric_name};
 pub use promql::{
     Answer, Endpoint, ErrorKind, LimitHit, Limits as QueryLimits, Query, QueryError, Reply,

@@ -233,6 +233,31 @@ pub(super) enum Node {
 }
 
 impl Node {
+    /// Calls `visit` with each selector of the query.
+    pub(super) fn visit_selectors<'node>(&'node self, visit: &mut impl FnMut(&'node Selector)) {
+        match self {
+            Self::Number(_) | Self::Text(_) => {}
+            Self::Vector(selector) | Self::Range(selector, _) => visit(selector),
+            Self::Subquery(subquery) => subquery.node.visit_selectors(visit),
+            Self::Call(call) => {
+                for argument in &call.arguments {
+                    argument.visit_selectors(visit);
+                }
+            }
+            Self::Aggregation(aggregation) => {
+                aggregation.node.visit_selectors(visit);
+                if let Some(parameter) = &aggregation.parameter {
+                    parameter.visit_selectors(visit);
+                }
+            }
+            Self::Binary(binary) => {
+                binary.left.visit_selectors(visit);
+                binary.right.visit_selectors(visit);
+            }
+            Self::Negation(node) | Self::Fixed(node) => node.visit_selectors(visit),
+        }
+    }
+
     /// What it gives.
     pub(super) fn kind(&self) -> Kind {
         match self {

@@ -1,5 +1,7 @@
 //! A query that was parsed and can be asked again and again.
 
+use std::collections::BTreeSet;
+
 use lfs_wrapper_model::TimeMsec;
 
 use super::error::QueryError;
@@ -9,7 +11,8 @@ use super::node::{Kind, Node, Shift};
 use super::plan::plan;
 use super::text;
 use super::value::Answer;
-use crate::source::{Matcher, Source};
+use crate::labels::METRIC_NAME;
+use crate::source::{Condition, Matcher, Source};
 
 /// A query that was parsed and can be asked again and again.
 #[derive(Debug)]
@@ -77,6 +80,21 @@ impl Query {
             (start_msec, end_msec, step_msec),
             limits,
         )
+    }
+}
+
+impl Query {
+    /// The metrics that it names in full, sorted, each once.
+    pub fn metric_names(&self) -> Vec<&str> {
+        let mut names = BTreeSet::new();
+        self.node.visit_selectors(&mut |selector| {
+            let of_name = selector.matchers.iter();
+            names.extend(of_name.filter_map(|matcher| match &matcher.condition {
+                Condition::Equal(name) if matcher.name == METRIC_NAME => Some(name.as_str()),
+                _ => None,
+            }));
+        });
+        names.into_iter().collect()
     }
 }
 

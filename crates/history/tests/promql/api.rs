@@ -3,7 +3,7 @@
 use lfs_wrapper_history::{Endpoint, Metadata, QueryLimits as Limits, Service, reply};
 use lfs_wrapper_model::metric::MetricKind;
 
-use super::memory::MemorySource;
+use lfs_wrapper_history::MemorySource;
 use super::source;
 
 fn asked(source: &MemorySource, path: &str, parameters: &[(&str, &str)]) -> (u16, String) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lfs_wrapper_history::{ErrorKind, Query, QueryError, QueryLimits as Limits};
 
-use super::memory::MemorySource;
+use lfs_wrapper_history::MemorySource;
 use super::source;
 
 fn range(

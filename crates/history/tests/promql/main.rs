@@ -1,8 +1,6 @@
 //! What queries are answered with.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-#[path = "../memory/mod.rs"]
-mod memory;
 
 mod aggregations;
 mod api;
@@ -15,13 +13,12 @@ mod selectors;
 mod windows;
 
 use lfs_wrapper_history::{Answer, Query, QueryError, QueryLimits as Limits, STALE, Value};
-use memory::MemorySource;
 
 /// Samples from time 0 on, one a minute; `_` is none, `stale` the end of a series.
 fn source(lines: &[&str]) -> MemorySource {
     let mut source = MemorySource::default();
     for line in lines {
-        let (labels, values) = memory::parse_series(line).unwrap();
+        let (labels, values) = lfs_wrapper_history::parse_series(line).unwrap();
         for (minute, value) in values.split_whitespace().enumerate() {
             let value = match value {
                 "_" => continue,

@@ -1,27 +1,27 @@
-//! A source in memory, for tests, the fuzzer and the example.
+//! A source in memory: what rules are tested with.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lfs_wrapper_history::{
-    Channel, Cursor, Labels, METRIC_NAME, Matcher, Metadata, ReadError, Selected, Selection,
-    Source, Stretch, is_stale,
+use crate::labels::{Labels, METRIC_NAME};
+use crate::source::{
+    Channel, Cursor, Matcher, Metadata, ReadError, Selected, Selection, Source, Stretch, is_stale,
 };
 
 /// How many samples a cursor gives at once: few, so that windows cross stretches.
 const STRETCH_LENGTH: usize = 120;
 
 /// Series with all their samples.
-#[derive(Default)]
-pub(crate) struct MemorySource {
+#[derive(Debug, Default)]
+pub struct MemorySource {
     series: BTreeMap<Labels, Arc<Stretch>>,
     /// What is told of the metrics.
-    pub(crate) metadata: Vec<Metadata>,
+    pub metadata: Vec<Metadata>,
 }
 
 impl MemorySource {
-    /// Adds a sample to a series.
-    pub(crate) fn push(&mut self, labels: Labels, time_msec: i64, value: f64) {
+    /// Adds a sample to a series; it must be later than those before.
+    pub fn push(&mut self, labels: Labels, time_msec: i64, value: f64) {
         let stretch = Arc::make_mut(self.series.entry(labels).or_default());
         stretch.times.push(time_msec);
         stretch.values.push(value);
@@ -36,8 +36,9 @@ impl MemorySource {
     }
 }
 
-/// The series at the beginning of `text`, and what follows.
-pub(crate) fn parse_series(text: &str) -> Option<(Labels, &str)> {
+/// The series at the beginning of `text`, such as `name{label="value"}`, and
+/// what follows; `None` where there is none.
+pub fn parse_series(text: &str) -> Option<(Labels, &str)> {
     let end = text.find(['{', ' ']).unwrap_or(text.len());
     let mut pairs = Vec::new();
     if end > 0 {

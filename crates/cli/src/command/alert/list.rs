@@ -1,0 +1,121 @@
+use std::process::ExitCode;
+
+use clap::Args;
+use jiff::tz::TimeZone;
+use lfs_wrapper_alert::store::{self, HistoryFilter};
+use lfs_wrapper_daemon::convert;
+use lfs_wrapper_model::{now_msec, render_rfc3339};
+
+use crate::command::Done;
+use crate::failure::Failure;
+use crate::output::{print, print_json};
+use crate::session::Session;
+use crate::terminal::{render_age, render_table};
+use crate::when::When;
+
+/// How much is listed.
+const LISTED_MAX: u32 = 1000;
+
+/// The alerts that are not resolved, with what waits for its time
+#[derive(Debug, Args)]
+#[command(after_help = "Example:  lfs-wrapper alert list")]
+pub(crate) struct List {}
+
+/// Everything that ever happened to an alert, newest first
+#[derive(Debug, Args)]
+#[command(after_help = "Example:  lfs-wrapper alert history --since -1d --rule disk --json")]
+pub(crate) struct History {
+    /// From when on
+    #[arg(long, value_name = "TIME", value_parser = When::parse, allow_hyphen_values = true)]
+    since: Option<When>,
+    /// Until when
+    #[arg(long, value_name = "TIME", value_parser = When::parse, allow_hyphen_values = true)]
+    until: Option<When>,
+    /// Only of this rule
+    #[arg(long, value_name = "RULE")]
+    rule: Option<String>,
+    /// Only of alerts with this label
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = parse_label)]
+    labels: Vec<(String, String)>,
+    /// So many at most
+    #[arg(long, value_name = "COUNT", default_value_t = LISTED_MAX)]
+    limit: usize,
+}
+
+pub(crate) fn run(session: &Session, _: &List) -> Done {
+    let (_, database) = session.open()?;
+    let alerts = store::list_alerts(&database, true, LISTED_MAX);
+    let alerts = alerts.map_err(|error| database.error(error))?;
+    list(session, alerts)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn run_history(session: &Session, arguments: &History) -> Done {
+    let (_, database) = session.open()?;
+    let (now, zone) = (now_msec(), TimeZone::system());
+    let resolve = |when: Option<When>| when.map(|when| when.resolve(now, &zone));
+    let filter = HistoryFilter {
+        since_msec: resolve(arguments.since),
+        until_msec: resolve(arguments.until),
+        rule: arguments.rule.clone(),
+        labels: arguments.labels.iter().cloned().collect(),
+        is_raised_only: false,
+        limit: Some(arguments.limit),
+    };
+    let entries = store::list_history(&database, &filter);
+    history(session, &entries.map_err(|error| database.error(error))?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn parse_label(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=');
+    let pair = pair.filter(|(name, _)| !name.is_empty());
+    let (name, value) = pair.ok_or("give it as NAME=VALUE, such as resource=disk")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn list(session: &Session, alerts: Vec<store::Alert>) -> Result<(), Failure> {
+    if session.json {
+        let alerts: Vec<_> = alerts.into_iter().map(convert::alert).collect();
+        return print_json(&alerts);
+    }
+    if alerts.is_empty() {
+        return print("no alert: all is well\n");
+    }
+    let now = now_msec();
+    let row = |alert: &store::Alert| {
+        vec![
+            alert.severity.clone(),
+            alert.state.clone(),
+            render_age(alert.since_msec, now),
+            alert.message.clone(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = alerts.iter().map(row).collect();
+    let header = ["SEVERITY", "STATE", "SINCE", "WHAT"];
+    print(&render_table(session.style(), &header, &rows, header.len()))
+}
+
+fn history(session: &Session, entries: &[store::HistoryEntry]) -> Result<(), Failure> {
+    if session.json {
+        let entry = |entry: &store::HistoryEntry| {
+            serde_json::json!({
+                "event": entry.event, "time_msec": entry.time_msec, "rule": entry.rule,
+                "labels": entry.labels, "kind": entry.kind, "severity": entry.severity,
+                "value": entry.value, "threshold": entry.threshold, "message": entry.message,
+            })
+        };
+        return print_json(&entries.iter().map(entry).collect::<Vec<_>>());
+    }
+    let row = |entry: &store::HistoryEntry| {
+        vec![
+            render_rfc3339(entry.time_msec),
+            entry.severity.clone(),
+            entry.kind.clone(),
+            entry.message.clone(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = entries.iter().map(row).collect();
+    let header = ["TIME", "SEVERITY", "WHAT HAPPENED", "TO WHAT"];
+    print(&render_table(session.style(), &header, &rows, header.len()))
+}

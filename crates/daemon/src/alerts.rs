@@ -1,0 +1,244 @@
+//! What rules saw, turned into changes of alerts: a pure function of what is
+//! remembered and of one look at each rule.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use lfs_wrapper_alert::engine::{self, Kind, Memory, State, Transition};
+use lfs_wrapper_alert::rule::{Labels, Rule};
+use lfs_wrapper_alert::template::Values;
+use lfs_wrapper_model::{Severity, TimeMsec};
+
+use crate::rulebook::Look;
+
+/// What is shown for an alert whose rule has no `summary`, or one that cannot
+/// be rendered.
+const SUMMARY: &str = "summary";
+const RUNBOOK: &str = "runbook";
+
+/// A change of an alert. One that ends an alert, or repeats one, is told only
+/// if that alert is there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    /// The rule.
+    pub rule: String,
+    /// Which of its alerts.
+    pub labels: Labels,
+    /// What happened.
+    pub kind: Kind,
+    /// The level it is at now, or was at until now.
+    pub severity: Severity,
+    /// The value that made it happen.
+    pub value: Option<f64>,
+    /// The threshold of the level.
+    pub threshold: Option<f64>,
+    /// One sentence.
+    pub message: String,
+    /// What to do about it.
+    pub runbook: String,
+    /// Further texts of the rule, by name.
+    pub annotations: BTreeMap<String, String>,
+    /// When.
+    pub time_msec: TimeMsec,
+}
+
+/// What follows from a look.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// Remember for the engine.
+    Remember {
+        /// The rule.
+        rule: String,
+        /// Which of its values.
+        labels: Labels,
+        /// What to remember; blank to forget.
+        memory: Memory,
+    },
+    /// An alert changed.
+    Tell(Told),
+}
+
+/// An alert that waits for its time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PendingAlert {
+    /// The rule.
+    pub rule: String,
+    /// Which of its alerts it would be.
+    pub labels: Labels,
+    /// Since when, by the alert clock.
+    pub since: i64,
+}
+
+/// What is remembered of every value of every rule.
+#[derive(Debug, Default)]
+pub struct Alerts {
+    memories: HashMap<String, HashMap<Labels, Memory>>,
+}
+
+impl Alerts {
+    /// With what was written down before.
+    pub fn new(memories: Vec<(String, Labels, Memory)>) -> Self {
+        let mut alerts = Self::default();
+        for (rule, labels, memory) in memories {
+            let of_rule = alerts.memories.entry(rule).or_default();
+            of_rule.insert(labels, memory);
+        }
+        alerts
+    }
+
+    /// Takes in what rules saw at `time_msec`, `now` by the alert clock.
+    pub fn take(&mut self, looks: Vec<Look>, time_msec: TimeMsec, now: i64) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for look in looks {
+            self.take_look(look, time_msec, now, &mut changes);
+        }
+        changes
+    }
+
+    fn take_look(
+        &mut self,
+        look: Look,
+        time_msec: TimeMsec,
+        now: i64,
+        changes: &mut Vec<Change>,
+    ) {
+        let rule = &*look.rule;
+        let memories = self.memories.get(&rule.name);
+        let is_beyond = |value: f64| rule.levels.iter().any(|one| one.bound.is_beyond(value));
+        // Nearly always: nothing was wrong and nothing is.
+        if memories.is_none_or(HashMap::is_empty)
+            && !look.values.iter().any(|(_, value)| is_beyond(*value))
+        {
+            return;
+        }
+        let memories = self.memories.entry(rule.name.clone()).or_default();
+        let mut values: BTreeMap<Labels, Option<f64>> =
+            memories.keys().map(|labels| (labels.clone(), None)).collect();
+        for (mut labels, value) in look.values {
+            labels.extend(rule.labels.clone());
+            values.insert(labels, Some(value));
+        }
+        for (labels, value) in values {
+            let before = memories.get(&labels).unwrap_or(&Memory::BLANK);
+            let (memory, transition) = engine::step(rule, before, value, now);
+            if memory != *before {
+                changes.push(Change::Remember {
+                    rule: rule.name.clone(),
+                    labels: labels.clone(),
+                    memory: memory.clone(),
+                });
+            }
+            if let Some(transition) = transition {
+                changes.push(Change::Tell(tell(rule, &labels, transition, time_msec)));
+            }
+            if memory.is_blank() {
+                memories.remove(&labels);
+            } else {
+                memories.insert(labels, memory);
+            }
+        }
+    }
+
+    /// Forgets rules that are not among `rules` any more: nothing will ever look at
+    /// what they found. What fires of them is resolved.
+    pub fn retire(&mut self, rules: &HashSet<String>, time_msec: TimeMsec) -> Vec<Change> {
+        let mut changes = Vec::new();
+        self.memories.retain(|name, memories| {
+            if rules.contains(name) {
+                return true;
+            }
+            for (labels, memory) in memories.drain() {
+                if let State::Firing(severity) | State::Nodata(severity) = memory.state() {
+                    changes.push(Change::Tell(retired(name, &labels, severity, time_msec)));
+                }
+                changes.push(Change::Remember {
+                    rule: name.clone(),
+                    labels,
+                    memory: Memory::BLANK,
+                });
+            }
+            false
+        });
+        changes
+    }
+
+    /// What waits for its time.
+    pub fn pending(&self) -> Vec<PendingAlert> {
+        let mut pending = Vec::new();
+        for (rule, memories) in &self.memories {
+            for (labels, memory) in memories {
+                if memory.state() == State::Pending
+                    && let Some(since) = memory.pending_since()
+                {
+                    pending.push(PendingAlert {
+                        rule: rule.clone(),
+                        labels: labels.clone(),
+                        since,
+                    });
+                }
+            }
+        }
+        pending.sort_by(|one, other| (&one.rule, &one.labels).cmp(&(&other.rule, &other.labels)));
+        pending
+    }
+}
+
+fn retired(rule: &str, labels: &Labels, severity: Severity, time_msec: TimeMsec) -> Told {
+    Told {
+        rule: rule.to_owned(),
+        labels: labels.clone(),
+        kind: Kind::Resolved,
+        severity,
+        value: None,
+        threshold: None,
+        message: format!("rule '{rule}' is not there any more"),
+        runbook: String::new(),
+        annotations: BTreeMap::new(),
+        time_msec,
+    }
+}
+
+fn tell(rule: &Rule, labels: &Labels, transition: Transition, time_msec: TimeMsec) -> Told {
+    let values = Values {
+        rule: &rule.name,
+        severity: transition.severity,
+        value: transition.value,
+        threshold: transition.threshold,
+        labels,
+        kind: transition.kind,
+    };
+    let mut annotations = BTreeMap::new();
+    for (name, template) in &rule.annotations {
+        // Templates were tried when they were loaded; what fails all the same
+        // is shown as it was written.
+        let text = template.render(&values);
+        let text = text.unwrap_or_else(|_| template.source().to_owned());
+        annotations.insert(name.clone(), text);
+    }
+    let summary = annotations.remove(SUMMARY);
+    Told {
+        rule: rule.name.clone(),
+        labels: labels.clone(),
+        kind: transition.kind,
+        severity: transition.severity,
+        value: transition.value,
+        threshold: transition.threshold,
+        message: summary.unwrap_or_else(|| describe(&values)),
+        runbook: annotations.remove(RUNBOOK).unwrap_or_default(),
+        annotations,
+        time_msec,
+    }
+}
+
+fn describe(values: &Values<'_>) -> String {
+    let number = |value: Option<f64>| value.map_or("?".to_owned(), |value| value.to_string());
+    let threshold = match values.threshold {
+        Some(threshold) => format!(" (threshold: {threshold})"),
+        None => String::new(),
+    };
+    let rule = values.rule;
+    match values.kind {
+        Kind::Resolved => format!("{rule} is well again{threshold}"),
+        Kind::Nodata => format!("{rule}: no value any more{threshold}"),
+        _ => format!("{rule}: {}{threshold}", number(values.value)),
+    }
+}
