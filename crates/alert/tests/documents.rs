@@ -282,6 +282,38 @@ groups:
     assert_eq!(parse("rules.yml", "groups:\n"), Ok(vec![]));
 }
 
+#[test]
+fn yaml_may_repeat_itself() {
+    let text = r"
+groups:
+- name: g
+  limit: 0
+  rules:
+  - alert: A
+    expr: x
+    for: 5m
+    labels: &labels { team: a, severity: error }
+  - alert: B
+    expr: y
+    labels:
+      <<: *labels
+      team: b
+  - alert: C
+    expr: z
+    labels: *labels
+";
+    let read = parse_prometheus(Path::new("rules.yml"), text, &Brackets).unwrap();
+    let labels = read.rules.iter().map(|rule| {
+        let severity = rule.levels[0].severity;
+        format!("{} {severity} {}", rule.name, rule.labels["team"])
+    });
+    assert_eq!(
+        labels.collect::<Vec<_>>(),
+        ["A error a", "B error b", "C error a"]
+    );
+    assert_eq!(read.warnings, [""; 0]);
+}
+
 /// A good or bad document with something taken out, put in or doubled.
 fn mutated() -> impl Strategy<Value = (&'static str, String)> {
     let documents = bad_documents();

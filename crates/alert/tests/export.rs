@@ -150,17 +150,23 @@ fn the_examples_in_the_documentation_load() {
     }
 }
 
-fn promtool_accepts(yaml: &str) {
+/// Runs promtool beside `files`; the last is what it is asked about.
+fn promtool(command: &str, files: &[(&str, &str)]) {
     let folder = tempfile::TempDir::new().unwrap();
-    let path = folder.path().join("rules.yml");
-    fs::write(&path, yaml).unwrap();
+    for (name, text) in files {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
     let output = Command::new("promtool")
-        .args(["check", "rules"])
-        .arg(&path)
+        .args([command, "rules", files.last().unwrap().0])
+        .current_dir(folder.path())
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}\n{yaml}");
+    assert!(output.status.success(), "{said}\n{files:?}");
+}
+
+fn promtool_accepts(yaml: &str) {
+    promtool("check", &[("rules.yml", yaml)]);
 }
 
 #[test]
@@ -182,4 +188,86 @@ fn what_prometheus_accepts_loads_and_is_accepted_again() {
     let text = text.replace("  labels:\n    team: lfs\n", "");
     promtool_accepts(&text);
     promtool_accepts(&render_prometheus(&reread(&text)).0);
+}
+
+/// Values of a series, one a minute, and whether a WARNING and an ERROR fire
+/// then. The engine and Prometheus must see the same in them.
+const HYSTERESIS: [(f64, &str); 14] = [
+    (79.0, ""),
+    (81.0, "warning"),
+    (79.0, "warning"),
+    (86.0, "warning"),
+    (86.0, "error warning"),
+    (84.0, "error warning"),
+    (81.0, "warning"),
+    (78.0, "warning"),
+    (76.0, ""),
+    (79.0, ""),
+    (80.5, "warning"),
+    (f64::NAN, ""),
+    (70.0, ""),
+    (70.0, ""),
+];
+
+const HYSTERESIS_RULE: &str = r#"
+[[rule]]
+name = "memory"
+expr = "used{job=\"a\"}"
+hold = "0s"
+absent = "clear"
+[rule.levels]
+warning = { above = 80, clear = 77 }
+error = { above = 85, clear = 82, for = "1m" }
+[rule.labels]
+resource = "memory"
+[rule.annotations]
+summary = "{{ labels.instance }} at {{ value | round(1) }}, {{ severity | upper }}{% if value > 85 %}!{% endif %}"
+"#;
+
+#[test]
+fn hysteresis_is_as_the_engine_has_it() {
+    use lfs_wrapper_alert::engine::{Memory, State, step};
+    let rule = &parse_rules(Path::new("h.toml"), HYSTERESIS_RULE, &Brackets).unwrap()[0];
+    let mut memory = Memory::BLANK;
+    for (minute, (value, expected)) in (0_i64..).zip(HYSTERESIS) {
+        let value = (!value.is_nan()).then_some(value);
+        memory = step(rule, &memory, value, minute * 60_000).0;
+        let worst = match memory.state() {
+            State::Firing(severity) => severity.as_str(),
+            _ => "",
+        };
+        let expected = expected.split(' ').next().unwrap();
+        assert_eq!(worst, expected, "minute {minute}");
+    }
+}
+
+#[test]
+#[ignore = "needs promtool, of Debian's prometheus package"]
+fn hysteresis_is_the_same_in_prometheus() {
+    let rules = parse_rules(Path::new("h.toml"), HYSTERESIS_RULE, &Brackets).unwrap();
+    let (yaml, _) = render_prometheus(&rules);
+    let values = HYSTERESIS.map(|(value, _)| match value.is_nan() {
+        true => "stale".to_owned(),
+        false => value.to_string(),
+    });
+    let mut tests = format!(
+        "rule_files: [rules.yml]\nevaluation_interval: 1m\ntests:\n- interval: 1m\n  \
+         input_series:\n  - series: 'used{{job=\"a\", instance=\"b\"}}'\n    values: '{}'\n  \
+         alert_rule_test:\n",
+        values.join(" ")
+    );
+    for (minute, (value, expected)) in HYSTERESIS.into_iter().enumerate() {
+        tests.push_str(&format!(
+            "  - eval_time: {minute}m\n    alertname: memory\n    exp_alerts:\n"
+        ));
+        for severity in expected.split_whitespace() {
+            let mark = if value > 85.0 { "!" } else { "" };
+            let upper = severity.to_uppercase();
+            tests.push_str(&format!(
+                "    - exp_labels: {{severity: {severity}, resource: memory, job: a, instance: b}}\n      \
+                 exp_annotations: {{summary: 'b at {value:.1}, {upper}{mark}'}}\n"
+            ));
+        }
+    }
+    promtool("test", &[("rules.yml", &yaml), ("tests.yml", &tests)]);
 }

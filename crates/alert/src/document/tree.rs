@@ -187,7 +187,7 @@ impl<'a> Fields<'a> {
 }
 
 /// Which bytes of `file` the bytes `part` of `text` are, which stands at `span`
-/// there, in quotes or as a block; all of it where it is written with escapes.
+/// there, in quotes or as a block; all of it where it is written in another way.
 pub(crate) fn place_within(
     file: &str,
     span: &Range<usize>,
@@ -201,26 +201,50 @@ pub(crate) fn place_within(
     // As it is, in one quote, in three, below the mark of a block.
     [0, 1, 3, second_line]
         .into_iter()
-        .filter_map(|start| Some((start, written.get(start..)?)))
+        .filter_map(|start| Some((start, decode(written, start)?)))
         .find_map(|(start, written)| {
-            let place = align(written, text, part)?;
+            let place = align(&written, text, part)?;
             let start = span.start + start;
             Some(start + place.start..start + place.end)
         })
         .unwrap_or_else(|| span.clone())
 }
 
+/// What `written` stands for from `start` on, but for spaces and line breaks,
+/// and where each character stands after `start`. `None` for escapes that are
+/// rare.
+fn decode(written: &str, start: usize) -> Option<Vec<(usize, char)>> {
+    let quote = written.chars().next().filter(|_| start > 0);
+    let mut chars = written.get(start..)?.char_indices().peekable();
+    let mut decoded = Vec::new();
+    while let Some((at, c)) = chars.next() {
+        let c = match (quote, c) {
+            (Some('"'), '\\') => match chars.next()?.1 {
+                c @ ('"' | '\\' | '/') => c,
+                'n' | 't' | 'r' => ' ',
+                c if c.is_whitespace() => c,
+                _ => return None,
+            },
+            // YAML doubles the quote within it.
+            (Some('\''), '\'') => chars
+                .next_if(|(_, next)| *next == '\'')
+                .map_or(c, |(_, c)| c),
+            _ => c,
+        };
+        if !c.is_whitespace() {
+            decoded.push((at, c));
+        }
+    }
+    Some(decoded)
+}
+
 /// The same characters but for spaces and line breaks: blocks are indented and
 /// lines folded.
-fn align(written: &str, text: &str, part: &Range<usize>) -> Option<Range<usize>> {
-    let seen = |text: &str| -> Vec<(usize, char)> {
-        let chars = text.char_indices();
-        chars.filter(|(_, c)| !c.is_whitespace()).collect()
-    };
-    let written = seen(written);
+fn align(written: &[(usize, char)], text: &str, part: &Range<usize>) -> Option<Range<usize>> {
     let mut place: Option<Range<usize>> = None;
     let mut end = 0;
-    for (index, (at, c)) in seen(text).into_iter().enumerate() {
+    let seen = text.char_indices().filter(|(_, c)| !c.is_whitespace());
+    for (index, (at, c)) in seen.enumerate() {
         let (found, other) = *written.get(index)?;
         if other != c {
             return None;

@@ -150,7 +150,8 @@ impl Reader<'_> {
             return Err(wrong.with_help("give each group of a file its own name"));
         }
         for key in ["limit", "query_offset"] {
-            if let Some(entry) = fields.entry(key) {
+            let is_default = |node: &Node| node.text("").is_ok_and(|text| text.starts_with('0'));
+            if let Some(entry) = fields.entry(key).filter(|entry| !is_default(&entry.node)) {
                 self.warn(&entry.key_span, &format!("'{key}' has no effect here"));
             }
         }

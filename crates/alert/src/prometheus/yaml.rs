@@ -148,7 +148,7 @@ impl<'a> Reader<'a> {
         loop {
             let next = self.next()?;
             if matches!(next.0, Event::MappingEnd) {
-                return Ok(Value::Map(entries));
+                return merged(entries).map(Value::Map);
             }
             let key = self.node(next, depth + 1)?;
             let key_span = key.span;
@@ -172,6 +172,33 @@ impl<'a> Reader<'a> {
             });
         }
     }
+}
+
+/// YAML 1.1's `<<`, which Prometheus knows: what it names is added where it is
+/// not there.
+fn merged(mut entries: Vec<Entry>) -> Result<Vec<Entry>, Wrong> {
+    let Some(index) = entries.iter().position(|entry| entry.key == "<<") else {
+        return Ok(entries);
+    };
+    let merge = entries.remove(index);
+    let maps = match merge.node.value {
+        Value::List(nodes) => nodes,
+        _ => vec![merge.node],
+    };
+    for node in maps {
+        for entry in node.map()? {
+            if entries.len() >= KEYS_MAX {
+                return Err(Wrong::new(
+                    &merge.key_span,
+                    format!("more than {KEYS_MAX} keys"),
+                ));
+            }
+            if entries.iter().all(|own| own.key != entry.key) {
+                entries.push(entry.clone());
+            }
+        }
+    }
+    Ok(entries)
 }
 
 /// Prometheus takes `1` and `true` as texts where it wants a text, and so do we:
