@@ -1,141 +1,268 @@
-//! The rules that hold without any configuration.
+//! Thresholds that replace those of rules, without writing a rule.
+
+use std::collections::BTreeMap;
 
 use lfs_wrapper_model::Severity;
+use lfs_wrapper_model::document::nearest;
 
-use crate::rule::{Absent, Bound, Level, Origin, Rule};
-use crate::template::Template;
+use crate::rule::{Bound, Level, Rule};
 
-/// Thresholds of one rule; a level without one does not exist.
+/// What replaces parts of one rule; what is `None` stays as it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Thresholds {
-    /// Enters WARNING above this.
+    /// Where INFO begins.
+    pub info: Option<f64>,
+    /// Where WARNING begins.
     pub warning: Option<f64>,
-    /// Enters ERROR above this.
+    /// Where ERROR begins.
     pub error: Option<f64>,
-    /// Enters CRITICAL above this.
+    /// Where CRITICAL begins.
     pub critical: Option<f64>,
+    /// Where EMERGENCY begins.
+    pub emergency: Option<f64>,
+    /// How long a value must be beyond, for every level.
+    pub for_msec: Option<i64>,
+    /// How long a value must be clear.
+    pub hold_msec: Option<i64>,
+    /// `Some(false)` removes the rule.
+    pub enabled: Option<bool>,
 }
 
-/// Thresholds of every rule that has them, as percentages and counts.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AllThresholds {
-    /// Share of the machine's CPU that no supervised build causes.
-    pub cpu: Thresholds,
-    /// Share of memory that is not available.
-    pub memory: Thresholds,
-    /// Used share of each file system.
-    pub disk: Thresholds,
-    /// Processes that neither the kernel nor a supervised build started.
-    pub processes: Thresholds,
+/// Why thresholds cannot replace those of a rule.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ThresholdsError {
+    /// No rule has this name.
+    #[error("[thresholds] names '{name}', and no rule has this name; {help}")]
+    UnknownRule {
+        /// The name.
+        name: String,
+        /// The nearest name, or all of them.
+        help: String,
+    },
+    /// The rule compares no value.
+    #[error(
+        "[thresholds] gives '{name}' a threshold, but the rule's expression decides itself; \
+         only for, hold and enabled can be set, or the rule be replaced in rules.d"
+    )]
+    NoThresholds {
+        /// The rule.
+        name: String,
+    },
+    /// A worse severity begins no later.
+    #[error(
+        "[thresholds] of '{name}': {severity} at {value} is not worse than {other} at \
+         {other_value}; thresholds {order} with the severity in this rule"
+    )]
+    Order {
+        /// The rule.
+        name: String,
+        /// The severity that begins too early.
+        severity: Severity,
+        /// Where it begins.
+        value: f64,
+        /// The lower severity.
+        other: Severity,
+        /// Where that begins.
+        other_value: f64,
+        /// `rise` or `fall`.
+        order: &'static str,
+    },
+    /// A threshold is NaN or infinite, or a time below zero.
+    #[error("[thresholds] of '{name}': {what} is {value}; give a number that can be reached")]
+    Number {
+        /// The rule.
+        name: String,
+        /// The key.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+    },
 }
 
-impl Default for AllThresholds {
-    fn default() -> Self {
-        let levels = |warning, error, critical| Thresholds {
-            warning: Some(warning),
-            error,
-            critical: Some(critical),
-        };
-        Self {
-            cpu: levels(70.0, Some(80.0), 90.0),
-            memory: levels(80.0, Some(85.0), 95.0),
-            disk: levels(85.0, Some(90.0), 95.0),
-            processes: levels(200.0, None, 300.0),
+impl ThresholdsError {
+    /// The rule that it is about.
+    pub fn rule(&self) -> &str {
+        match self {
+            Self::UnknownRule { name, .. }
+            | Self::NoThresholds { name }
+            | Self::Order { name, .. }
+            | Self::Number { name, .. } => name,
         }
     }
 }
 
-const SECOND: i64 = 1_000;
-const MINUTE: i64 = 60 * SECOND;
-
-/// How a value is counted.
-#[derive(Clone, Copy, Debug)]
-enum Unit {
-    Percent,
-    Count,
+impl Thresholds {
+    /// Thresholds given, from the least severity to the worst.
+    fn given(&self) -> Vec<(Severity, f64)> {
+        let values = [
+            self.info,
+            self.warning,
+            self.error,
+            self.critical,
+            self.emergency,
+        ];
+        let pairs = Severity::ALL.into_iter().zip(values);
+        pairs
+            .filter_map(|(severity, value)| Some((severity, value?)))
+            .collect()
+    }
 }
 
-/// A level is left this far below where it is entered: points of a percentage,
-/// or a share of a count.
-const CLEAR_POINTS: f64 = 3.0;
-const CLEAR_SHARE: f64 = 0.05;
-
-/// The default rules with the thresholds given.
-pub fn rules(thresholds: &AllThresholds) -> Vec<Rule> {
-    let rule = |name: &str, resource: &str, _unit, levels, runbook: &str| Rule {
-        name: name.to_owned(),
-        expr: String::new(),
-        levels,
-        hold_msec: 2 * MINUTE,
-        absent: Absent::Nodata {
-            after_msec: 10 * SECOND,
-        },
-        every_msec: None,
-        labels: [("resource".to_owned(), resource.to_owned())].into(),
-        annotations: [("runbook".to_owned(), Template::plain(runbook))].into(),
-        origin: Origin::BuiltIn,
-    };
-    vec![
-        rule(
-            "cpu",
-            "cpu",
-            Unit::Percent,
-            // An error is sustained; a peak alone is none.
-            levels(
-                &thresholds.cpu,
-                Unit::Percent,
-                [MINUTE, 5 * MINUTE, 2 * MINUTE],
-            ),
-            "Something outside the build uses the CPU: find it with 'top' and end it, or let it finish.",
-        ),
-        rule(
-            "memory",
-            "memory",
-            Unit::Percent,
-            levels(&thresholds.memory, Unit::Percent, [30 * SECOND; 3]),
-            "Run fewer steps at once (--jobs), end what is not needed, or add swap before the kernel ends a process itself.",
-        ),
-        rule(
-            "disk",
-            "disk",
-            Unit::Percent,
-            levels(&thresholds.disk, Unit::Percent, [10 * SECOND; 3]),
-            "Make room on this file system: build folders of failed steps lie in the state folder under 'work'.",
-        ),
-        rule(
-            "processes",
-            "processes",
-            Unit::Count,
-            levels(&thresholds.processes, Unit::Count, [30 * SECOND; 3]),
-            "Look with 'ps' for what keeps starting processes.",
-        ),
-    ]
-}
-
-fn levels(thresholds: &Thresholds, unit: Unit, for_msec: [i64; 3]) -> Vec<Level> {
-    let severities = [
-        (Severity::Warning, thresholds.warning),
-        (Severity::Error, thresholds.error),
-        (Severity::Critical, thresholds.critical),
-    ];
-    let level = |((severity, above), for_msec): ((Severity, Option<f64>), i64)| {
-        let above = above?;
-        let clear = match unit {
-            Unit::Percent => above - CLEAR_POINTS,
-            Unit::Count => above * (1.0 - CLEAR_SHARE),
+/// Replaces in `rules` what `overrides` gives, by the name of the rule. A
+/// level's clear keeps its distance from its threshold; levels of the rule that
+/// no longer rise with the ones given are dropped. On an error nothing changes.
+pub fn apply_thresholds(
+    rules: &mut Vec<Rule>,
+    overrides: &BTreeMap<String, Thresholds>,
+) -> Result<(), ThresholdsError> {
+    let mut changed = rules.clone();
+    for (name, thresholds) in overrides {
+        let index = changed.iter().position(|rule| rule.name == *name);
+        // Several names may go the same way: each is looked up anew.
+        let Some(index) = index else {
+            return Err(unknown_rule(name, rules));
         };
-        Some(Level {
-            severity,
-            bound: Bound::Above {
-                raise: above,
-                clear,
-            },
-            for_msec,
+        if thresholds.enabled == Some(false) {
+            changed.remove(index);
+        } else {
+            apply(&mut changed[index], thresholds)?;
+        }
+    }
+    *rules = changed;
+    Ok(())
+}
+
+fn unknown_rule(name: &str, rules: &[Rule]) -> ThresholdsError {
+    let names: Vec<&str> = rules.iter().map(|rule| rule.name.as_str()).collect();
+    let help = match nearest(name, names.iter().copied()) {
+        Some(near) => format!("did you mean '{near}'?"),
+        None => format!("the rules are {}", names.join(", ")),
+    };
+    ThresholdsError::UnknownRule {
+        name: lfs_wrapper_model::visible(name),
+        help,
+    }
+}
+
+fn apply(rule: &mut Rule, thresholds: &Thresholds) -> Result<(), ThresholdsError> {
+    let given = thresholds.given();
+    check_numbers(rule, thresholds, &given)?;
+    if !given.is_empty() {
+        rule.levels = merge(rule, &given)?;
+    }
+    if let Some(for_msec) = thresholds.for_msec {
+        for level in &mut rule.levels {
+            level.for_msec = for_msec;
+        }
+    }
+    rule.hold_msec = thresholds.hold_msec.unwrap_or(rule.hold_msec);
+    Ok(())
+}
+
+fn check_numbers(
+    rule: &Rule,
+    thresholds: &Thresholds,
+    given: &[(Severity, f64)],
+) -> Result<(), ThresholdsError> {
+    let levels = given
+        .iter()
+        .filter(|(_, value)| !value.is_finite())
+        .map(|(severity, value)| (severity.as_str(), *value));
+    let times = [("for", thresholds.for_msec), ("hold", thresholds.hold_msec)];
+    let times = times
+        .into_iter()
+        .filter_map(|(what, msec)| Some((what, msec?)))
+        .filter(|(_, msec)| *msec < 0)
+        .map(|(what, msec)| (what, msec as f64));
+    match levels.chain(times).next() {
+        Some((what, value)) => Err(ThresholdsError::Number {
+            name: rule.name.clone(),
+            what,
+            value,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// What is given stands; of the rule's levels, those that still rise with it.
+fn merge(rule: &Rule, given: &[(Severity, f64)]) -> Result<Vec<Level>, ThresholdsError> {
+    let is_below = match rule.levels.first().map(|level| level.bound) {
+        Some(Bound::Above { .. }) => false,
+        Some(Bound::Below { .. }) => true,
+        Some(Bound::Present) | None => {
+            let name = rule.name.clone();
+            return Err(ThresholdsError::NoThresholds { name });
+        }
+    };
+    let is_worse = |value: f64, than: f64| if is_below { value < than } else { value > than };
+    for pair in given.windows(2) {
+        let ((other, other_value), (severity, value)) = (pair[0], pair[1]);
+        if !is_worse(value, other_value) {
+            return Err(ThresholdsError::Order {
+                name: rule.name.clone(),
+                severity,
+                value,
+                other,
+                other_value,
+                order: if is_below { "fall" } else { "rise" },
+            });
+        }
+    }
+    let fits = |level: &&Level| {
+        let Some(raise) = level.bound.threshold() else {
+            return false;
+        };
+        given.iter().all(|(severity, value)| {
+            if level.severity > *severity {
+                is_worse(raise, *value)
+            } else {
+                level.severity < *severity && is_worse(*value, raise)
+            }
         })
     };
-    severities
-        .into_iter()
-        .zip(for_msec)
-        .filter_map(level)
-        .collect()
+    let kept = rule.levels.iter().filter(fits).copied();
+    let new = given.iter().filter_map(|(severity, value)| {
+        Some(moved(nearest_level(rule, *severity)?, *severity, *value))
+    });
+    let mut levels: Vec<Level> = kept.chain(new).collect();
+    levels.sort_by_key(|level| level.severity);
+    Ok(levels)
+}
+
+/// The level of this severity, or else the next better one, or else the least.
+fn nearest_level(rule: &Rule, severity: Severity) -> Option<&Level> {
+    let mut levels = rule.levels.iter();
+    levels
+        .rfind(|level| level.severity <= severity)
+        .or(rule.levels.first())
+}
+
+fn moved(level: &Level, severity: Severity, raise: f64) -> Level {
+    let bound = match level.bound {
+        Bound::Above { raise: old, clear } => Bound::Above {
+            raise,
+            clear: moved_clear(old, clear, raise),
+        },
+        Bound::Below { raise: old, clear } => Bound::Below {
+            raise,
+            clear: moved_clear(old, clear, raise),
+        },
+        Bound::Present => Bound::Present,
+    };
+    Level {
+        severity,
+        bound,
+        for_msec: level.for_msec,
+    }
+}
+
+/// The same distance; or, where that would ask a value that is never negative
+/// to be negative, the same share.
+fn moved_clear(old_raise: f64, old_clear: f64, raise: f64) -> f64 {
+    let clear = raise - (old_raise - old_clear);
+    if clear < 0.0 && raise >= 0.0 && old_clear >= 0.0 && old_raise > 0.0 {
+        raise * (old_clear / old_raise)
+    } else {
+        clear
+    }
 }

@@ -9,8 +9,11 @@
 
 pub mod channel;
 pub mod defaults;
+pub mod document;
 pub mod engine;
 pub mod notification;
+pub mod prometheus;
 pub mod rule;
+pub mod rules;
 pub mod store;
 pub mod template;

@@ -14,6 +14,7 @@ use toml::Spanned;
 use crate::collectors::Collectors;
 use crate::place::{Wrong, unplaced};
 use crate::remote_write::{self, RemoteWrite};
+use crate::thresholds::Thresholds;
 
 /// Everything that can be configured. Each value has a default.
 #[derive(Debug, Default, Deserialize)]
@@ -31,6 +32,9 @@ pub struct Config {
     pub channels: Channels,
     /// `[collectors]`.
     pub collectors: Collectors,
+    /// Where this was read, and its text; nothing where there was no file.
+    #[serde(skip)]
+    source: Option<(PathBuf, String)>,
 }
 
 /// The monitor itself.
@@ -81,32 +85,6 @@ impl Default for KeepDays {
             hours: 3650,
         }
     }
-}
-
-/// Thresholds of the default rules; what is left out keeps its default.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Thresholds {
-    /// CPU that no supervised build causes, per cent.
-    pub cpu: Levels,
-    /// Memory that is not available, per cent.
-    pub memory: Levels,
-    /// Used share of each file system, per cent.
-    pub disk: Levels,
-    /// Processes that neither the kernel nor a supervised build started.
-    pub processes: Levels,
-}
-
-/// Thresholds of one rule.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Levels {
-    /// Enters WARNING above this.
-    pub warning: Option<Spanned<f64>>,
-    /// Enters ERROR above this.
-    pub error: Option<Spanned<f64>>,
-    /// Enters CRITICAL above this.
-    pub critical: Option<Spanned<f64>>,
 }
 
 /// Where alerts go.
@@ -205,12 +183,26 @@ impl Config {
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, DocumentError> {
-        let config: Self = document::parse(path, text)?;
+        let mut config: Self = document::parse(path, text)?;
         let wrong = |(span, message, help): Wrong| {
             DocumentError::at(path, text, span, message).with_help(help)
         };
         config.check().map_err(wrong)?;
+        config.source = Some((path.to_owned(), text.to_owned()));
         Ok(config)
+    }
+
+    /// What is wrong with the threshold of `rule`, shown in its line: whether
+    /// there is such a rule, and what fits it, is known only to whoever has the
+    /// rules.
+    pub fn threshold_error(&self, rule: &str, message: impl Into<String>) -> DocumentError {
+        let Some((path, text)) = &self.source else {
+            return DocumentError::whole(Path::new("the defaults"), message);
+        };
+        match self.thresholds.span(rule) {
+            Some(span) => DocumentError::at(path, text, span, message),
+            None => DocumentError::whole(path, message),
+        }
     }
 
     fn check(&self) -> Result<(), Wrong> {
@@ -238,11 +230,7 @@ impl Config {
                 "give at least 33554432 bytes",
             ));
         }
-        let thresholds = &self.thresholds;
-        check_levels(&thresholds.cpu, 100.0)?;
-        check_levels(&thresholds.memory, 100.0)?;
-        check_levels(&thresholds.disk, 100.0)?;
-        check_levels(&thresholds.processes, f64::MAX)?;
+        self.thresholds.check()?;
         remote_write::check(&self.remote_write)?;
         self.collectors.check()
     }
@@ -266,35 +254,6 @@ pub fn refuse_listen(address: SocketAddr) -> Option<&'static str> {
         "this version serves without a password, so only to this machine: give an address \
          like 127.0.0.1:9723, and reach it from elsewhere through an SSH tunnel",
     )
-}
-
-fn check_levels(levels: &Levels, max: f64) -> Result<(), Wrong> {
-    let given = [&levels.warning, &levels.error, &levels.critical];
-    let given: Vec<&Spanned<f64>> = given.into_iter().flatten().collect();
-    for level in &given {
-        if !(0.0..=max).contains(level.get_ref()) {
-            return Err((
-                level.span(),
-                format!("a threshold of {}", level.get_ref()),
-                "give a share from 0 to 100, or a count",
-            ));
-        }
-    }
-    match given
-        .windows(2)
-        .find(|pair| pair[0].get_ref() >= pair[1].get_ref())
-    {
-        Some(pair) => Err((
-            pair[1].span(),
-            format!(
-                "{} is not above {}, the threshold of a lower severity",
-                pair[1].get_ref(),
-                pair[0].get_ref()
-            ),
-            "thresholds rise from warning to error to critical",
-        )),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]

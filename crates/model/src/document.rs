@@ -29,7 +29,7 @@ impl DocumentError {
     pub fn at(path: &Path, text: &str, span: Range<usize>, message: impl Into<String>) -> Self {
         Self {
             path: path.to_owned(),
-            message: message.into(),
+            message: seen(&message.into()),
             place: Some(Place::of(text, span)),
             help: None,
         }
@@ -39,7 +39,7 @@ impl DocumentError {
     pub fn whole(path: &Path, message: impl Into<String>) -> Self {
         Self {
             path: path.to_owned(),
-            message: message.into(),
+            message: seen(&message.into()),
             place: None,
             help: None,
         }
@@ -64,10 +64,22 @@ impl Place {
         Self {
             line: before.matches('\n').count() + 1,
             column: text[line_start..start].chars().count() + 1,
-            line_text: line_text.to_owned(),
+            line_text: seen(line_text),
             width: text[start..end].chars().count().max(1),
         }
     }
+}
+
+/// What is quoted of a document does nothing to a terminal, and one character
+/// stays one character, so that the marks stand below what they mean.
+fn seen(text: &str) -> String {
+    let seen = |character: char| match character {
+        '\n' => '\n',
+        '\t' => ' ',
+        _ if character.is_control() => char::REPLACEMENT_CHARACTER,
+        _ => character,
+    };
+    text.chars().map(seen).collect()
 }
 
 fn floor_boundary(text: &str, index: usize) -> usize {
@@ -181,6 +193,19 @@ mod tests {
     #[test]
     fn a_key_like_no_other_lists_them_all() {
         assert!(error_of("zzz = 1").ends_with("known keys: threshold, interval"));
+    }
+
+    #[test]
+    fn what_is_quoted_does_nothing_to_a_terminal() {
+        assert_eq!(
+            error_of("interval =\t[1, \u{9b}]").lines().nth(1),
+            Some("  1 | interval = [1, \u{fffd}]")
+        );
+        let error = error_of("\"a\\u001bb\" = 1");
+        assert!(
+            !error.replace('\n', "").contains(char::is_control),
+            "{error}"
+        );
     }
 
     #[test]

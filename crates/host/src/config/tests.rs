@@ -1,4 +1,5 @@
 use super::*;
+use crate::thresholds::Wait;
 
 fn error_of(text: &str) -> String {
     Config::parse(Path::new("config.toml"), text)
@@ -28,6 +29,41 @@ fn what_is_wrong_is_shown_in_its_line_with_what_to_do() {
             "[thresholds]\ndisk = { error = 130 }",
             "config.toml:2:18: a threshold of 130",
             "0 to 100",
+        ),
+        (
+            "[thresholds]\n\"swap in\" = { info = inf }",
+            "config.toml:2:22: a threshold of inf",
+            "can be reached",
+        ),
+        (
+            "[thresholds.left]\nwarning = 9\nerror = 5\nemergency = 5",
+            "config.toml:4:13: 5 is not below 5",
+            "or fall",
+        ),
+        (
+            "[thresholds]\nleft = { warning = 9, error = 10, critical = 1 }",
+            "config.toml:2:46: 1 is not above 10",
+            "rise from",
+        ),
+        (
+            "[thresholds]\ncpu = { for = \"5\" }",
+            "config.toml:2:15: '5' is no duration: give numbers with units",
+            "30s",
+        ),
+        (
+            "[thresholds]\ncpu = { hold = \"-5m\" }",
+            "config.toml:2:16: '-5m' is negative",
+            "",
+        ),
+        (
+            "[thresholds]\ncpu = { hold = 5 }",
+            "config.toml:2:16: invalid type: integer `5`, expected a string",
+            "",
+        ),
+        (
+            "[thresholds]\ncpu = 5",
+            "config.toml:2:7: invalid type: integer `5`",
+            "",
         ),
         (
             "[monitor]\ncpu_budget_percent = 0",
@@ -162,4 +198,55 @@ fn a_missing_file_gives_the_defaults_unless_it_was_asked_for() {
         "127.0.0.1:9723"
     );
     assert!(Config::read(&path, true).is_err());
+}
+
+#[test]
+fn thresholds_are_of_any_rule_and_what_does_not_fit_is_shown_at_its_name() {
+    let text = "[thresholds]\ncpu = { warning = 70, for = \"10m\" }\n\
+        \"time to full\" = { warning = 24, critical = 4, hold = \"0s\" }\n\
+        oom = { enabled = false }\n";
+    let config = Config::parse(Path::new("config.toml"), text).unwrap();
+    let shown: Vec<String> = config
+        .thresholds
+        .iter()
+        .map(|(name, levels)| {
+            let msec = |wait: Option<Wait>| wait.map(|wait| wait.msec);
+            format!(
+                "{name}: {:?} {:?} {:?} {:?}",
+                levels.values().iter().flatten().collect::<Vec<_>>(),
+                msec(levels.lasting),
+                msec(levels.hold),
+                levels.enabled
+            )
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "cpu: [70.0] Some(600000) None None",
+            "oom: [] None None Some(false)",
+            "time to full: [24.0, 4.0] None Some(0) None",
+        ]
+    );
+    let error = config
+        .threshold_error("oom", "no such rule")
+        .with_help("did you mean 'oom-kill'?");
+    assert_eq!(
+        error.to_string(),
+        "config.toml:4:1: no such rule\n  4 | oom = { enabled = false }\n    | ^^^\n  \
+         did you mean 'oom-kill'?"
+    );
+    let error = Config::default().threshold_error("oom", "no such rule");
+    assert_eq!(error.to_string(), "the defaults: no such rule");
+}
+
+#[test]
+fn the_example_in_the_documentation_loads() {
+    let documentation = include_str!("../../../../docs/alert-rules.md");
+    let (_, example) = documentation.split_once("```toml\n[thresholds]").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let text = format!("[thresholds]{example}");
+    let config = Config::parse(Path::new("config.toml"), &text).unwrap();
+    let names: Vec<&str> = config.thresholds.iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["cpu", "memory", "processes"]);
 }
