@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use lfs_wrapper_model::{Severity, TimeMsec};
 
 use super::group::{Groups, QUIET_KEY, URGENT, derive_group, render_key};
@@ -28,9 +30,13 @@ pub fn plan(routing: &Routing, now_msec: TimeMsec, local: LocalTime, world: &Wor
         now_msec,
         local,
         world,
+        told: HashMap::new(),
         groups: Groups::new(world.groups),
         plan: Plan::default(),
     };
+    for told in world.told {
+        look.told.entry(told.alert).or_default().push(told);
+    }
     let steady = world.flaps.iter().filter(|flap| look.is_steady(flap));
     look.plan.flaps = steady.cloned().map(FlapChange::End).collect();
     let mut alerts: Vec<&Living> = world.alerts.iter().collect();
@@ -47,6 +53,7 @@ struct Look<'a> {
     now_msec: TimeMsec,
     local: LocalTime,
     world: &'a World<'a>,
+    told: HashMap<i64, Vec<&'a Told>>,
     groups: Groups,
     plan: Plan,
 }
@@ -64,19 +71,18 @@ impl<'a> Look<'a> {
                 self.suppress(alert, None, Why::Acknowledged);
             }
         }
-        let world = self.world;
-        let told = || world.told.iter().filter(|told| told.alert == alert.id);
+        let told = self.told.remove(&alert.id).unwrap_or_default();
         let targets = self.find_targets(alert, alert.severity);
         if alert.is_live() {
             if targets.is_empty() {
                 self.suppress(alert, None, Why::NoRoute);
             }
             for (channel, route) in &targets {
-                let known = told().find(|told| told.channel == *channel);
-                self.tell(alert, channel, route, known, false);
+                let known = told.iter().find(|told| told.channel == *channel);
+                self.tell(alert, channel, route, known.copied(), false);
             }
         }
-        for told in told() {
+        for told in told {
             let target = targets.iter().find(|(name, _)| *name == told.channel);
             if !alert.is_live() || target.is_none() {
                 self.follow(alert, told, target.map(|(_, route)| *route));
