@@ -11,7 +11,9 @@ use crate::rule::Labels;
 /// What is told of one alert at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Notification {
-    /// The number of the alert, the same over its life.
+    /// The number of the alert, the same over its life; 0 in a message that an
+    /// older version wrote, which also lacks the other fields with a default.
+    #[serde(default)]
     pub alert: i64,
     /// The number of the change; the same for every channel and every try.
     pub event: i64,
@@ -27,8 +29,10 @@ pub struct Notification {
     /// Which of the rule's alerts: the labels of its series and of its rule.
     pub labels: Labels,
     /// The value, if there is one.
+    #[serde(default)]
     pub value: Option<f64>,
     /// The threshold of the level, if there is one.
+    #[serde(default)]
     pub threshold: Option<f64>,
     /// One sentence.
     pub message: String,
@@ -38,6 +42,7 @@ pub struct Notification {
     #[serde(default)]
     pub annotations: BTreeMap<String, String>,
     /// When the alert was raised.
+    #[serde(default)]
     pub since_msec: TimeMsec,
     /// When this happened.
     pub time_msec: TimeMsec,

@@ -14,9 +14,10 @@ const FILE_NAME: &str = "state.db";
 const APPLICATION_ID: i32 = 0x4c46_5357;
 
 /// Entry N brings a database from version N to version N + 1.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../migrations/0001.sql"),
     include_str!("../migrations/0002.sql"),
+    include_str!("../migrations/0003.sql"),
 ];
 
 /// The version that this program reads and writes.
