@@ -15,6 +15,7 @@ pub(crate) fn own_points(live: &Live) -> Vec<Point> {
     points.extend(processes.iter().cloned());
     points.extend(own.expose());
     points.extend(remote::expose(live.remotes()));
+    points.extend(live.channels());
     points
 }
 

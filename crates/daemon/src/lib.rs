@@ -10,6 +10,7 @@ mod alert_clock;
 pub mod alerts;
 mod audit;
 mod census;
+mod channels;
 mod collector;
 pub mod convert;
 mod derived;

@@ -44,6 +44,7 @@ struct Newest {
     runs: Vec<api::Run>,
     alerts: Vec<api::Alert>,
     own: SelfMetrics,
+    channels: Vec<Point>,
     /// When the newest sample came, or the monitor began.
     seen: Instant,
     trouble: Option<&'static str>,
@@ -76,6 +77,7 @@ impl Live {
                 runs: Vec::new(),
                 alerts: Vec::new(),
                 own: SelfMetrics::default(),
+                channels: Vec::new(),
                 seen: Instant::now(),
                 trouble: None,
             }),
@@ -188,6 +190,16 @@ impl Live {
             Arc::clone(&newest.processes),
             newest.own,
         )
+    }
+
+    /// The series of the channels.
+    pub(crate) fn set_channels(&self, channels: Vec<Point>) {
+        self.newest().channels = channels;
+    }
+
+    /// The series of the channels.
+    pub(crate) fn channels(&self) -> Vec<Point> {
+        self.newest().channels.clone()
     }
 
     pub(crate) fn set_remotes(&self, remotes: Remotes) {

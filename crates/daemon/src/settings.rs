@@ -2,7 +2,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use lfs_wrapper_alert::channel::Channel;
+use lfs_wrapper_alert::route::Routing;
 use lfs_wrapper_alert::rule::Rule;
+use lfs_wrapper_alert::store::Keep;
 use lfs_wrapper_history::Limits;
 use lfs_wrapper_history::remote::RemoteWrite;
 use lfs_wrapper_state::StateDir;
@@ -27,8 +29,12 @@ pub struct Settings {
     pub remote_write: Vec<RemoteWrite>,
     /// What is looked for.
     pub rules: Vec<Rule>,
-    /// Where alerts go.
+    /// How alerts reach people.
     pub channels: Vec<Channel>,
+    /// Who is told what.
+    pub routing: Routing,
+    /// How long the history of alerts is kept.
+    pub keep_alerts: Keep,
     /// What else is shown.
     pub collectors: CollectorSettings,
 }

@@ -8,7 +8,9 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use lfs_wrapper_alert::engine::Kind;
-use lfs_wrapper_alert::store;
+use jiff::tz::TimeZone;
+use lfs_wrapper_alert::route::Routing;
+use lfs_wrapper_alert::store::{self, ChannelState, Keep};
 use lfs_wrapper_build::dispatch::StepState;
 use lfs_wrapper_build::{record, recover};
 use lfs_wrapper_history::{History, Reader};
@@ -24,6 +26,7 @@ use crate::detail::{Budget, Changed, Detail, SharedDetail};
 use crate::exits::Exits;
 use crate::alert_clock::AlertClock;
 use crate::alerts::{Change, Told};
+use crate::channels::expose_channels;
 use crate::derived::{self, Steps};
 use crate::heart::{Effect, Event, Heart};
 use crate::live::{ALERTS_MAX, Live, RUNS_MAX};
@@ -51,6 +54,12 @@ const POLL: Duration = Duration::from_millis(250);
 
 /// How often the messages that wait are counted, in samples.
 const SAMPLES_PER_COUNT: u64 = 5;
+
+/// How often it is looked what time alone makes due to be told.
+const TELL_EVERY_MSEC: i64 = 1000;
+
+/// With which samples old alerts are forgotten.
+const SAMPLES_PER_PRUNE: u64 = 60;
 
 /// How often it is looked for builds whose supervisor died, in polls.
 const RECOVER_POLLS: u32 = 20;
@@ -81,7 +90,11 @@ pub(crate) struct Loop {
     clock: AlertClock,
     steps: Steps,
     live: Arc<Live>,
-    channels: Vec<String>,
+    routing: Routing,
+    zone: TimeZone,
+    keep: Keep,
+    /// When it was last looked what time alone makes due.
+    told_msec: TimeMsec,
     wake: mpsc::Sender<()>,
     own: SelfMetrics,
     population: Population,
@@ -96,6 +109,7 @@ pub(crate) struct Loop {
     /// Effects that the state database has not taken yet.
     unwritten: Vec<Effect>,
     recorder: Recorder,
+    channels: Vec<ChannelState>,
     /// What was told of each endpoint of remote write.
     remote_errors: Vec<String>,
 }
@@ -111,7 +125,7 @@ impl Loop {
     ) -> Result<Self, MonitorError> {
         let database = Database::open_again(&settings.state_dir)?;
         let fail = |error| database.error(error);
-        let memories = store::read_memories(database.connection()).map_err(fail)?;
+        let memories = store::read_memories(&database).map_err(fail)?;
         let (clock, kept_msec) =
             AlertClock::open(settings.state_dir.root()).map_err(|source| MonitorError::Io {
                 what: "opening the alert clock in the state folder".to_owned(),
@@ -131,11 +145,10 @@ impl Loop {
             clock,
             steps: Steps::default(),
             live,
-            channels: settings
-                .channels
-                .iter()
-                .map(|channel| channel.name().to_owned())
-                .collect(),
+            routing: settings.routing.clone(),
+            zone: TimeZone::system(),
+            keep: settings.keep_alerts,
+            told_msec: 0,
             wake,
             own: SelfMetrics::default(),
             population: Population::new(Arc::clone(&shared.exits)),
@@ -148,6 +161,7 @@ impl Loop {
             data_version: None,
             unwritten: Vec::new(),
             recorder: Recorder::default(),
+            channels: Vec::new(),
             remote_errors: Vec::new(),
         })
     }
@@ -202,6 +216,10 @@ impl Loop {
         if self.samples.is_multiple_of(SAMPLES_PER_COUNT) {
             self.own.dropped_notifications = known(store::count_dropped(&self.database));
             self.own.waiting_notifications = known(store::count_waiting(&self.database));
+            match store::channel_states(&self.database) {
+                Ok(states) => self.channels = states,
+                Err(error) => warn!("{}", self.database.error(error)),
+            }
             self.look_at_remotes();
         }
         self.samples += 1;
@@ -220,6 +238,7 @@ impl Loop {
         self.apply(effects);
         self.look_with_rules(time_msec);
         self.look_at_history();
+        self.tell_due();
         // Time left and CPU used so far change without anything being written.
         if self.running {
             self.data_version = None;
@@ -258,6 +277,28 @@ impl Loop {
         self.own.failed_looks = self.book.failures().map(|(_, failures, _)| failures).sum();
         let effects = self.heart.step(Event::Looked { looks, time_msec });
         self.apply(effects);
+    }
+
+    /// What time alone makes due: a silence ends, a repeat comes. Now and then,
+    /// what is too old is forgotten.
+    fn tell_due(&mut self) {
+        let now = now_msec();
+        if (now - self.told_msec).abs() < TELL_EVERY_MSEC {
+            return;
+        }
+        self.told_msec = now;
+        match store::tell_due(&self.database, &self.routing, now, &self.zone) {
+            Ok(plan) if plan.rows.is_empty() => {}
+            Ok(_) => {
+                let _ = self.wake.send(());
+            }
+            Err(error) => warn!("{}", self.database.error(error)),
+        }
+        if self.samples.is_multiple_of(SAMPLES_PER_PRUNE)
+            && let Err(error) = store::prune(&self.database, self.keep, now)
+        {
+            warn!("{}", self.database.error(error));
+        }
     }
 
     fn look_at_history(&mut self) {
@@ -400,6 +441,9 @@ impl Loop {
         let collected = || self.kept.collectors.points();
         let mut own = self.own.expose();
         own.extend(remote::expose(self.live.remotes()));
+        let channels = expose_channels(&self.channels, sample.time_msec);
+        own.extend(channels.iter().cloned());
+        self.live.set_channels(channels);
         let stored = self
             .recorder
             .record(&mut sample, Arc::clone(&processes), own, collected);
@@ -419,6 +463,7 @@ impl Loop {
     fn write(&self, effects: &[Effect]) -> rusqlite::Result<Vec<store::Alert>> {
         let transaction = self.database.begin()?;
         let mut alerts = Vec::new();
+        let now = now_msec();
         for effect in effects {
             match effect {
                 Effect::Publish { .. } => {}
@@ -432,11 +477,13 @@ impl Loop {
                     let is_live = store::is_live(&transaction, &told.rule, &told.labels)?;
                     if let Some(kind) = settle(told, is_live) {
                         let change = told.to_change(kind);
-                        alerts.push(store::write_change(&transaction, &change, &self.channels)?);
+                        alerts.push(store::write_change(&transaction, &change)?);
+                        store::tell(&transaction, &self.routing, now, &self.zone)?;
                     }
                 }
             }
         }
+        store::write_clock(&transaction, self.heart.clock_msec())?;
         transaction.commit()?;
         Ok(alerts)
     }
@@ -468,6 +515,7 @@ impl Told {
             threshold: self.threshold,
             message: &self.message,
             runbook: &self.runbook,
+            annotations: &self.annotations,
             time_msec: self.time_msec,
         }
     }

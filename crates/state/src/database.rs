@@ -110,6 +110,22 @@ impl Database {
             .map_err(|source| DatabaseError::Sqlite { path, source })
     }
 
+    /// A new one in memory, to try what would be written.
+    pub fn in_memory() -> Result<Self, DatabaseError> {
+        let path = || PathBuf::from(":memory:");
+        let connection = Connection::open_in_memory().map_err(|source| DatabaseError::Sqlite {
+            path: path(),
+            source,
+        })?;
+        let database = Self {
+            connection,
+            folder: PathBuf::new(),
+            inode: 0,
+        };
+        database.migrate()?;
+        Ok(database)
+    }
+
     fn of(connection: Connection, state_dir: &StateDir) -> Self {
         let path = state_dir.root().join(FILE_NAME);
         Self {
