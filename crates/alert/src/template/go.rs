@@ -13,11 +13,12 @@ struct Block {
 }
 
 /// Filters of ours, by the name of Go's function of one argument.
-pub(super) const FUNCTIONS: [(&str, &str); 7] = [
+pub(super) const FUNCTIONS: [(&str, &str); 8] = [
     ("humanize", "humanize"),
     ("humanize1024", "humanize1024"),
     ("humanizePercentage", "humanize_percentage"),
     ("humanizeDuration", "humanize_duration"),
+    ("humanizeTimestamp", "humanize_timestamp"),
     ("title", "title"),
     ("toUpper", "upper"),
     ("toLower", "lower"),
@@ -355,7 +356,7 @@ fn number_text(number: &str, span: Range<usize>) -> Result<String, TemplateError
 fn unsupported(span: Range<usize>, what: &str) -> TemplateError {
     TemplateError::new(span, format!("{what} is not supported here")).with_help(
         "supported: $labels, $value, printf, print, humanize, humanize1024, \
-         humanizePercentage, humanizeDuration, title, toUpper, toLower, reReplaceAll, index, \
+         humanizePercentage, humanizeDuration, humanizeTimestamp, title, toUpper, toLower, reReplaceAll, index, \
          if, with, eq, ne, lt, le, gt, ge, and, or, not",
     )
 }
