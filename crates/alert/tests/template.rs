@@ -203,6 +203,15 @@ fn templates_of_prometheus_are_translated() {
         ("{{ $.Labels.device }}", "sda"),
         ("[{{ $labels.absent }}]", "[]"),
         ("{{ $value | humanize }}", "97.25"),
+        (
+            "{{ $value | humanizeTimestamp }}",
+            "1970-01-01 00:01:37.25 +0000 UTC",
+        ),
+        ("{{ \"43200\" | humanizeDuration }}", "12h 0m 0s"),
+        (
+            "{{ $labels.device\n  }} and {{\n printf \"%.2f\" $value }}",
+            "sda and 97.25",
+        ),
         ("{{ humanizePercentage $value }}", "9725%"),
         ("{{ humanizeDuration $value }}", "1m 37s"),
         ("{{ printf \"%.2f\" $value }}", "97.25"),

@@ -19,12 +19,13 @@ pub(super) const VARIABLES: [&str; 6] =
 pub(super) const FUNCTIONS: [&str; 1] = ["printf"];
 
 /// What stands after a `|`.
-pub(super) const FILTERS: [&str; 11] = [
+pub(super) const FILTERS: [&str; 12] = [
     "round",
     "humanize",
     "humanize1024",
     "humanize_percentage",
     "humanize_duration",
+    "humanize_timestamp",
     "upper",
     "lower",
     "title",
@@ -35,11 +36,12 @@ pub(super) const FILTERS: [&str; 11] = [
 
 type NumberFilter = (&'static str, fn(f64) -> String);
 
-const NUMBER_FILTERS: [NumberFilter; 4] = [
+const NUMBER_FILTERS: [NumberFilter; 5] = [
     ("humanize", number::humanize),
     ("humanize1024", number::humanize_1024),
     ("humanize_percentage", number::humanize_percentage),
     ("humanize_duration", number::humanize_duration),
+    ("humanize_timestamp", number::humanize_timestamp),
 ];
 
 /// Instructions of one rendering; a template of the longest kind needs fewer.

@@ -3,7 +3,7 @@
 
 use lfs_wrapper_model::Severity;
 
-use super::go::FUNCTIONS;
+use super::go_call::FUNCTIONS;
 use super::number;
 use super::syntax::{Piece, Token, TokenKind, pieces, quote, tokens};
 use crate::rule::Labels;

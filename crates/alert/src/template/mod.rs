@@ -8,6 +8,7 @@
 mod environment;
 mod export;
 mod go;
+mod go_call;
 mod number;
 mod printf;
 mod scan;

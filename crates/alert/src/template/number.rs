@@ -1,5 +1,7 @@
 //! Numbers as text: like Go's `printf` and Prometheus' template functions.
 
+use jiff::Timestamp;
+
 /// What is shown instead of a number that is none.
 pub(super) const UNKNOWN: &str = "?";
 
@@ -116,11 +118,11 @@ pub(super) fn humanize_percentage(value: f64) -> String {
 
 /// Seconds as days, hours, minutes and seconds.
 pub(super) fn humanize_duration(value: f64) -> String {
-    if value.is_nan() {
-        return UNKNOWN.to_owned();
+    if !value.is_finite() {
+        return general(value, 4);
     }
-    if value == 0.0 || value.is_infinite() {
-        return format!("{}s", general(value, 4));
+    if value == 0.0 {
+        return "0s".to_owned();
     }
     if value.abs() < 1.0 {
         let (value, prefix) = small(value);
@@ -140,6 +142,18 @@ pub(super) fn humanize_duration(value: f64) -> String {
         format!("{sign}{minute}m {second}s")
     } else {
         format!("{sign}{}s", general(value.abs(), 4))
+    }
+}
+
+/// Seconds since 1970 as a time in UTC.
+pub(super) fn humanize_timestamp(value: f64) -> String {
+    let msec = value * 1000.0;
+    if !msec.is_finite() || msec.abs() > 1e16 {
+        return general(value, 4);
+    }
+    match Timestamp::from_millisecond(msec.round() as i64) {
+        Ok(time) => time.strftime("%Y-%m-%d %H:%M:%S%.f +0000 UTC").to_string(),
+        Err(_) => general(value, 4),
     }
 }
 
@@ -174,7 +188,7 @@ mod tests {
     #[test]
     fn numbers_are_shown_as_prometheus_shows_them() {
         type Case = (fn(f64) -> String, f64, &'static str);
-        let table: [Case; 32] = [
+        let table: [Case; 35] = [
             (render, 93.0, "93"),
             (render, 0.5, "0.5"),
             (render, 0.0, "0"),
@@ -201,8 +215,15 @@ mod tests {
             (humanize_duration, 61.0, "1m 1s"),
             (humanize_duration, 3_661.0, "1h 1m 1s"),
             (humanize_duration, -90_061.0, "-1d 1h 1m 1s"),
-            (humanize_duration, f64::INFINITY, "+Infs"),
+            (humanize_duration, f64::INFINITY, "+Inf"),
             (humanize_duration, f64::NAN, "?"),
+            (
+                humanize_timestamp,
+                1_435_065_584.128,
+                "2015-06-23 13:19:44.128 +0000 UTC",
+            ),
+            (humanize_timestamp, 0.0, "1970-01-01 00:00:00 +0000 UTC"),
+            (humanize_timestamp, 1e300, "1e+300"),
             (|v| general(v, 4), 123_456.0, "1.235e+05"),
             (|v| general(v, 4), 0.000_012_345, "1.234e-05"),
             (|v| fixed(v, 2), 2.0, "2.00"),
