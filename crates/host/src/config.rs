@@ -11,6 +11,7 @@ use lfs_wrapper_model::document::{self, DocumentError};
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::channels::Channels;
 use crate::collectors::Collectors;
 use crate::place::{Wrong, unplaced};
 use crate::remote_write::{self, RemoteWrite};
@@ -27,7 +28,7 @@ pub struct Config {
     pub remote_write: Vec<RemoteWrite>,
     /// `[thresholds]`.
     pub thresholds: Thresholds,
-    /// `[channels]`.
+    /// `[channels.NAME]`.
     pub channels: Channels,
     /// `[collectors]`.
     pub collectors: Collectors,
@@ -109,34 +110,6 @@ pub struct Levels {
     pub critical: Option<Spanned<f64>>,
 }
 
-/// Where alerts go.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Channels {
-    /// `[channels.console]`.
-    pub console: Console,
-    /// `[channels.syslog]`.
-    pub syslog: Syslog,
-}
-
-/// The standard error of the monitor.
-#[derive(Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Console {
-    /// Whether alerts go there.
-    pub enabled: bool,
-}
-
-/// The syslog daemon.
-#[derive(Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Syslog {
-    /// Whether alerts go there.
-    pub enabled: bool,
-    /// Its socket. Without this, `/dev/log` where it exists.
-    pub path: Option<PathBuf>,
-}
-
 impl Default for Monitor {
     fn default() -> Self {
         Self {
@@ -153,21 +126,6 @@ impl Default for History {
             max_bytes: unplaced(1024 * 1024 * 1024),
             min_free_bytes: 256 * 1024 * 1024,
             keep_days: KeepDays::default(),
-        }
-    }
-}
-
-impl Default for Console {
-    fn default() -> Self {
-        Self { enabled: true }
-    }
-}
-
-impl Default for Syslog {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            path: None,
         }
     }
 }
@@ -204,11 +162,14 @@ impl Config {
         }
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Self, DocumentError> {
+    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, DocumentError> {
         let config: Self = document::parse(path, text)?;
         let wrong = |(span, message, help): Wrong| {
             DocumentError::at(path, text, span, message).with_help(help)
         };
+        if let Some(secret) = config.channels.find_secret() {
+            return Err(wrong(secret).without_text());
+        }
         config.check().map_err(wrong)?;
         Ok(config)
     }
@@ -244,6 +205,7 @@ impl Config {
         check_levels(&thresholds.disk, 100.0)?;
         check_levels(&thresholds.processes, f64::MAX)?;
         remote_write::check(&self.remote_write)?;
+        self.channels.check()?;
         self.collectors.check()
     }
 

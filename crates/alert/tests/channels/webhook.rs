@@ -219,6 +219,22 @@ fn a_template_of_ones_own_gets_the_whole_document() {
 }
 
 #[test]
+fn the_documentations_own_template_works() {
+    let text = include_str!("../../../../docs/alert-channels.md");
+    let (_, rest) = text.split_once("template_text = '''\n").unwrap();
+    let (source, _) = rest.split_once("'''").unwrap();
+    let webhook = Webhook {
+        body: Body::Template(source.to_owned()),
+        ..at(0)
+    };
+    let request = deliver(webhook, "/", &[raised("a"), raised("b")]);
+    assert_eq!(
+        parse(&request),
+        json!({"worst": "error", "lines": ["a", "b"]})
+    );
+}
+
+#[test]
 fn settings_that_cannot_work_are_refused() {
     let template = |source: &str| Webhook {
         body: Body::Template(source.to_owned()),
