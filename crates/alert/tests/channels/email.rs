@@ -366,6 +366,30 @@ fn what_a_bad_server_says_ends_in_time_with_what_it_said() {
     }
 }
 
+#[test]
+fn a_server_that_knows_login_only_is_signed_in_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("password");
+    write_private(&path, "p");
+    let lines = [
+        "220 hi\r\n",
+        "250 AUTH=LOGIN CRAM-MD5\r\n",
+        "334 VXNlcm5hbWU6\r\n",
+        "334 UGFzc3dvcmQ6\r\n",
+        "235 in\r\n",
+        "250 x\r\n",
+        "250 x\r\n",
+        "354 go\r\n",
+        "250 taken\r\n",
+    ];
+    let mut email = settings(serve_lines(&lines), SmtpTls::None, None);
+    email.login = Some(("lfs".to_owned(), Secret::File(path)));
+    send(&open(Kind::Email(email.clone())), &[raised("x")]).unwrap();
+    email.port = serve_lines(&["220 hi\r\n", "250 AUTH CRAM-MD5\r\n"]);
+    let error = send(&open(Kind::Email(email)), &[raised("x")]).unwrap_err();
+    assert!(error.message.contains("neither PLAIN nor LOGIN"), "{error}");
+}
+
 /// Each byte comes in time, and all of them never do.
 #[test]
 fn a_server_that_drips_is_given_up() {

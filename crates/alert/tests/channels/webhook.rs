@@ -22,7 +22,7 @@ fn at(port: u16) -> Webhook {
 }
 
 fn channel(webhook: Webhook) -> Channel {
-    open(Kind::Webhook(Box::new(webhook)))
+    open(Kind::Webhook(webhook))
 }
 
 fn deliver(mut webhook: Webhook, path: &str, notifications: &[Notification]) -> Request {
@@ -289,7 +289,7 @@ fn settings_that_cannot_work_are_refused() {
         ),
     ];
     for (webhook, expected) in table {
-        let error = Channel::new("hook", Kind::Webhook(Box::new(webhook))).unwrap_err();
+        let error = Channel::new("hook", Kind::Webhook(webhook)).unwrap_err();
         let error = error.to_string();
         assert!(
             error.starts_with("channel 'hook': ") && error.contains(expected),

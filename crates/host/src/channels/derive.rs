@@ -85,6 +85,34 @@ pub(super) fn derive_email(raw: &Raw, place: &Range<usize>) -> Result<Email, Wro
         "timeout_seconds",
     ];
     raw.refuse_others("email", &known)?;
+    let (host, from, to) = derive_people(raw, place)?;
+    let words = [
+        ("none", Tls::None),
+        ("starttls", Tls::StartTls),
+        ("tls", Tls::Tls),
+    ];
+    let help = "tls is starttls (the default), tls or none";
+    let tls = choose(&raw.tls, &words, Tls::StartTls, help)?;
+    let port = match tls {
+        Tls::None => 25,
+        Tls::StartTls => 587,
+        Tls::Tls => 465,
+    };
+    Ok(Email {
+        host,
+        port: value_or(&raw.port, port),
+        tls,
+        ca_file: absolute(&raw.ca_file)?,
+        login: raw.derive_login()?,
+        allow_plain_credentials: value_or(&raw.allow_plain_credentials, false),
+        from,
+        to,
+        timeout: raw.timeout()?,
+    })
+}
+
+/// The mail server, the sender and the recipients.
+fn derive_people(raw: &Raw, place: &Range<usize>) -> Result<(String, String, Vec<String>), Wrong> {
     let missing = |what: &str, help| (place.clone(), format!("no {what}"), help);
     let host = raw
         .host
@@ -105,29 +133,8 @@ pub(super) fn derive_email(raw: &Raw, place: &Range<usize>) -> Result<Email, Wro
     for address in [from].into_iter().chain(to) {
         check_mail_address(address)?;
     }
-    let words = [
-        ("none", Tls::None),
-        ("starttls", Tls::StartTls),
-        ("tls", Tls::Tls),
-    ];
-    let help = "tls is starttls (the default), tls or none";
-    let tls = choose(&raw.tls, &words, Tls::StartTls, help)?;
-    let port = match tls {
-        Tls::None => 25,
-        Tls::StartTls => 587,
-        Tls::Tls => 465,
-    };
-    Ok(Email {
-        host: host.get_ref().clone(),
-        port: value_or(&raw.port, port),
-        tls,
-        ca_file: absolute(&raw.ca_file)?,
-        login: raw.derive_login()?,
-        allow_plain_credentials: value_or(&raw.allow_plain_credentials, false),
-        from: from.get_ref().clone(),
-        to: to.iter().map(|to| to.get_ref().clone()).collect(),
-        timeout: raw.timeout()?,
-    })
+    let to = to.iter().map(|to| to.get_ref().clone());
+    Ok((host.get_ref().clone(), from.get_ref().clone(), to.collect()))
 }
 
 /// Only what is surely none; the rest is the mail server's to know.
