@@ -11,6 +11,7 @@ use lfs_wrapper_model::document::{self, DocumentError};
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::channels::Channels;
 use crate::collectors::Collectors;
 use crate::place::{Wrong, unplaced};
 use crate::remote_write::{self, RemoteWrite};
@@ -28,7 +29,7 @@ pub struct Config {
     pub remote_write: Vec<RemoteWrite>,
     /// `[thresholds]`.
     pub thresholds: Thresholds,
-    /// `[channels]`.
+    /// `[channels.NAME]`.
     pub channels: Channels,
     /// `[collectors]`.
     pub collectors: Collectors,
@@ -87,34 +88,6 @@ impl Default for KeepDays {
     }
 }
 
-/// Where alerts go.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Channels {
-    /// `[channels.console]`.
-    pub console: Console,
-    /// `[channels.syslog]`.
-    pub syslog: Syslog,
-}
-
-/// The standard error of the monitor.
-#[derive(Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Console {
-    /// Whether alerts go there.
-    pub enabled: bool,
-}
-
-/// The syslog daemon.
-#[derive(Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Syslog {
-    /// Whether alerts go there.
-    pub enabled: bool,
-    /// Its socket. Without this, `/dev/log` where it exists.
-    pub path: Option<PathBuf>,
-}
-
 impl Default for Monitor {
     fn default() -> Self {
         Self {
@@ -131,21 +104,6 @@ impl Default for History {
             max_bytes: unplaced(1024 * 1024 * 1024),
             min_free_bytes: 256 * 1024 * 1024,
             keep_days: KeepDays::default(),
-        }
-    }
-}
-
-impl Default for Console {
-    fn default() -> Self {
-        Self { enabled: true }
-    }
-}
-
-impl Default for Syslog {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            path: None,
         }
     }
 }
@@ -182,11 +140,14 @@ impl Config {
         }
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Self, DocumentError> {
+    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, DocumentError> {
         let mut config: Self = document::parse(path, text)?;
         let wrong = |(span, message, help): Wrong| {
             DocumentError::at(path, text, span, message).with_help(help)
         };
+        if let Some(secret) = config.channels.find_secret() {
+            return Err(wrong(secret).without_text());
+        }
         config.check().map_err(wrong)?;
         config.source = Some((path.to_owned(), text.to_owned()));
         Ok(config)
@@ -232,6 +193,7 @@ impl Config {
         }
         self.thresholds.check()?;
         remote_write::check(&self.remote_write)?;
+        self.channels.check()?;
         self.collectors.check()
     }
 

@@ -1,5 +1,6 @@
 //! The host's side of the program: so far its configuration.
 
+pub mod channels;
 pub mod collectors;
 pub mod config;
 mod place;

@@ -45,6 +45,15 @@ impl DocumentError {
         }
     }
 
+    /// The same error without the text of its line, since that is a secret.
+    #[must_use]
+    pub fn without_text(mut self) -> Self {
+        if let Some(place) = &mut self.place {
+            place.line_text.clear();
+        }
+        self
+    }
+
     /// The same error with a word on what to do.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
@@ -99,8 +108,10 @@ impl fmt::Display for DocumentError {
             let indent = " ".repeat(place.column - 1);
             let marks = "^".repeat(place.width);
             write!(f, ":{number}:{}: {}", place.column, self.message)?;
-            write!(f, "\n  {number} | {}", place.line_text)?;
-            write!(f, "\n  {margin} | {indent}{marks}")?;
+            if !place.line_text.is_empty() {
+                write!(f, "\n  {number} | {}", place.line_text)?;
+                write!(f, "\n  {margin} | {indent}{marks}")?;
+            }
         } else {
             write!(f, ": {}", self.message)?;
         }

@@ -58,7 +58,7 @@ pub enum Kind {
     /// A mail server (RFC 5321).
     Email(Email),
     /// A request to whatever takes one.
-    Webhook(Box<Webhook>),
+    Webhook(Webhook),
     /// Prometheus' Alertmanager, by version 2 of its API.
     Alertmanager(Alertmanager),
     /// A program that gets the message on its standard input.
@@ -210,7 +210,7 @@ impl Ready {
             Kind::Syslog(syslog) => Self::Syslog(syslog::Ready::new(syslog)?),
             Kind::Journald(journald) => Self::Journald(journald),
             Kind::Email(email) => Self::Email(email::Ready::new(email)?),
-            Kind::Webhook(webhook) => Self::Webhook(Box::new(webhook::Ready::new(name, *webhook)?)),
+            Kind::Webhook(webhook) => Self::Webhook(Box::new(webhook::Ready::new(name, webhook)?)),
             Kind::Alertmanager(settings) => Self::Alertmanager(alertmanager::Ready::new(settings)?),
             Kind::Exec(exec) => {
                 program::check(&exec.command)?;

@@ -11,6 +11,10 @@ use crate::engine::Kind;
 use crate::notification::{Message, Notification};
 use crate::rule::Labels;
 
+/// A payload has no more alerts; the worst come first, and it says how many it
+/// lacks.
+const ALERTS_MAX: usize = 1000;
+
 /// How Alertmanager writes a time that is not there.
 const NO_TIME: &str = "0001-01-01T00:00:00Z";
 
@@ -21,7 +25,7 @@ const NO_TIME: &str = "0001-01-01T00:00:00Z";
 pub(super) struct Payload {
     version: &'static str,
     group_key: String,
-    truncated_alerts: u64,
+    truncated_alerts: usize,
     status: &'static str,
     receiver: String,
     group_labels: Labels,
@@ -47,8 +51,10 @@ struct PayloadAlert {
 
 /// Of each alert the newest word, since the payload has each alert once.
 pub(super) fn derive_payload(receiver: &str, external_url: &str, message: &Message<'_>) -> Payload {
-    let alerts: Vec<PayloadAlert> = derive_newest(message)
-        .into_iter()
+    let newest = derive_newest(message);
+    let alerts: Vec<PayloadAlert> = newest
+        .iter()
+        .take(ALERTS_MAX)
         .map(|one| derive_alert(one, external_url, message.host))
         .collect();
     let labels: Vec<&Labels> = alerts.iter().map(|one| &one.labels).collect();
@@ -56,7 +62,7 @@ pub(super) fn derive_payload(receiver: &str, external_url: &str, message: &Messa
     Payload {
         version: "4",
         group_key: render_group_key(message),
-        truncated_alerts: 0,
+        truncated_alerts: newest.len().saturating_sub(ALERTS_MAX),
         status: derive_state(message.is_resolved()),
         receiver: receiver.to_owned(),
         group_labels: clean(message.group),

@@ -1,6 +1,7 @@
 //! How each severity looks in each kind of channel.
 
 use lfs_wrapper_model::Severity;
+use proptest::prelude::{ProptestConfig, any, proptest};
 
 use super::{console, document, email, journald, payload, syslog, text};
 use crate::engine::Kind;
@@ -216,4 +217,62 @@ fn a_title_and_a_reason_say_what_comes_together_and_why() {
         "{text}"
     );
     assert!(reason(&all, outage(0)).ends_with("took nothing."));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 200,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    /// Names and texts come from plans, files and programs: they may hold
+    /// anything.
+    #[test]
+    fn no_text_breaks_out_of_its_place(
+        host in any::<String>(),
+        rule in any::<String>(),
+        text in ".{0,40}[\\x00-\\x1f\\x7f-\\u{9f}\"\\\\\\]=<>&.\r\n]{0,8}.{0,40}",
+        label in any::<(String, String)>(),
+    ) {
+        let group: Labels = [label.clone()].into();
+        let mut one = notification(Severity::Critical, Kind::Raised);
+        one.rule = rule;
+        one.message = text.clone();
+        one.runbook = text.clone();
+        one.labels = group.clone();
+        one.annotations = [label, ("note".to_owned(), text)].into();
+        let all = [one];
+        let message = Message { host: &host, ..message(&all, &group, Reason::Quiet) };
+        let is_hidden = |text: &str| text.contains(|one: char| one.is_control() && one != '\n');
+        assert!(!is_hidden(&console::render(&message)));
+        assert_eq!(console::render(&message).lines().count(), 3);
+        let syslog = syslog::render(&message, &all[0], 2048);
+        assert!(!syslog.contains(char::is_control) && syslog.len() <= 2048);
+        assert_eq!(syslog.split(' ').nth(3), Some("lfs-wrapper"));
+        assert!(!text::render_title(&message).contains(char::is_control));
+        for text in [
+            document::render_document("c", &message),
+            serde_json::to_string(&payload::derive_payload("c", "", &message)).unwrap(),
+        ] {
+            assert!(!text.contains(char::is_control), "{text}");
+            assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok());
+        }
+        let from: lettre::message::Mailbox = "a@b.example".parse().unwrap();
+        let mail = email::render(&message, &from, std::slice::from_ref(&from)).unwrap();
+        let content = String::from_utf8(mail.content).unwrap();
+        assert!(content.is_ascii());
+        let (head, _) = content.split_once("\r\n\r\n").unwrap();
+        let names: Vec<&str> = head
+            .split("\r\n")
+            .filter(|line| !line.starts_with([' ', '\t']))
+            .map(|line| line.split(':').next().unwrap_or_default())
+            .collect();
+        let known = [
+            "Message-ID", "Date", "From", "To", "Subject", "Auto-Submitted", "X-Lfs-Host",
+            "X-Lfs-Severity", "X-Lfs-Kind", "X-Lfs-Rule", "Importance", "MIME-Version",
+            "Content-Type",
+        ];
+        assert!(names.iter().all(|name| known.contains(name)), "{head}");
+    }
 }

@@ -166,7 +166,7 @@ fn fingerprints_are_alertmanagers_own() {
     expect(&url, &[("error", "x")]);
     let (port, requests) = serve_http("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     let webhook = Webhook::at(&format!("http://127.0.0.1:{port}/"));
-    send(&open(Kind::Webhook(Box::new(webhook))), &[one]).unwrap();
+    send(&open(Kind::Webhook(webhook)), &[one]).unwrap();
     let payload: Value = serde_json::from_str(&requests.recv().unwrap().body).unwrap();
     assert_eq!(payload["alerts"][0]["fingerprint"], read_alerts(&url)[0][2]);
 }

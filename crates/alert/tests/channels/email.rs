@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -51,7 +51,8 @@ fn start_server(mode: &str) -> (Process, u16) {
     command
         .arg(script)
         .arg(folder.path())
-        .args([mode, &port.to_string()]);
+        .args([mode, &port.to_string()])
+        .stderr(Stdio::null());
     let mut server = Process::start(&mut command, folder);
     wait_for(NEEDS, || {
         assert!(server.child.try_wait().unwrap().is_none(), "needs {NEEDS}");
@@ -120,7 +121,7 @@ fn mail_goes_by_starttls_and_tls_with_a_password() {
 #[ignore = "needs python3 with aiosmtpd"]
 fn a_server_without_starttls_gets_nothing_where_it_is_wanted() {
     let (server, port) = start_server("none");
-    let ca_file = make_ca(&server);
+    let ca_file = server.path("ca.pem");
     let channel = open(Kind::Email(settings(
         port,
         SmtpTls::StartTls,
@@ -129,10 +130,6 @@ fn a_server_without_starttls_gets_nothing_where_it_is_wanted() {
     let error = send(&channel, &[raised("x")]).unwrap_err();
     assert!(error.message.contains("offers no STARTTLS"), "{error}");
     assert!(read_mails(&server).is_empty());
-}
-
-fn make_ca(server: &Process) -> PathBuf {
-    server.path("ca.pem")
 }
 
 #[test]
@@ -367,6 +364,30 @@ fn what_a_bad_server_says_ends_in_time_with_what_it_said() {
         assert_eq!(error.is_final, is_final, "{error}");
         assert!(!error.message.contains(char::is_control), "{error}");
     }
+}
+
+#[test]
+fn a_server_that_knows_login_only_is_signed_in_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("password");
+    write_private(&path, "p");
+    let lines = [
+        "220 hi\r\n",
+        "250 AUTH=LOGIN CRAM-MD5\r\n",
+        "334 VXNlcm5hbWU6\r\n",
+        "334 UGFzc3dvcmQ6\r\n",
+        "235 in\r\n",
+        "250 x\r\n",
+        "250 x\r\n",
+        "354 go\r\n",
+        "250 taken\r\n",
+    ];
+    let mut email = settings(serve_lines(&lines), SmtpTls::None, None);
+    email.login = Some(("lfs".to_owned(), Secret::File(path)));
+    send(&open(Kind::Email(email.clone())), &[raised("x")]).unwrap();
+    email.port = serve_lines(&["220 hi\r\n", "250 AUTH CRAM-MD5\r\n"]);
+    let error = send(&open(Kind::Email(email)), &[raised("x")]).unwrap_err();
+    assert!(error.message.contains("neither PLAIN nor LOGIN"), "{error}");
 }
 
 /// Each byte comes in time, and all of them never do.

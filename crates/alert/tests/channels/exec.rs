@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lfs_wrapper_alert::channel::{AlertSink, Channel, Console, Exec, Kind};
+use lfs_wrapper_alert::channel::{AlertSink, Channel, Console, Exec, Kind, render_document};
 use lfs_wrapper_alert::engine;
-use lfs_wrapper_alert::notification::Message;
+use lfs_wrapper_alert::notification::{Message, Reason};
 use lfs_wrapper_model::Severity;
 use serde_json::{Value, json};
 
@@ -75,6 +75,29 @@ fn a_program_gets_the_document_and_what_scripts_ask_first() {
             "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         ]
     );
+}
+
+#[test]
+fn the_documentations_example_is_what_comes() {
+    let text = include_str!("../../../../docs/alert-channels.md");
+    let (_, rest) = text.split_once("```json\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    let mut one = raised("memory 85.2% used");
+    (one.alert, one.event, one.value) = (7, 12, Some(85.2));
+    one.since_msec = 1_769_860_800_250;
+    one.time_msec = one.since_msec + 60_000;
+    let document = render_document(
+        "exec",
+        &Message {
+            host: "builder",
+            group: &[("severity".to_owned(), "error".to_owned())].into(),
+            notifications: std::slice::from_ref(&one),
+            reason: Reason::Group,
+            time_msec: one.time_msec,
+        },
+    );
+    let parse = |text| serde_json::from_str::<Value>(text).unwrap();
+    assert_eq!(parse(&document), parse(example));
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn a_secret_is_read_anew_each_time_and_kept_from_everybody() {
     let path = folder.path().join("token");
     let (port, requests) = serve_http("HTTP/1.1 204 No Content\r\n\r\n");
     let auth = Auth::Bearer(Secret::File(path.clone()));
-    let channel = open(Kind::Webhook(Box::new(webhook(port, auth))));
+    let channel = open(Kind::Webhook(webhook(port, auth)));
     let error = send(&channel, &[raised("x")]).unwrap_err();
     assert!(
         !error.is_final && error.message.contains("No such file"),
@@ -55,7 +55,7 @@ fn a_file_that_others_may_touch_is_refused() {
     write_private(&path, "token");
     let (port, _requests) = serve_http("HTTP/1.1 204 No Content\r\n\r\n");
     let auth = Auth::Bearer(Secret::File(path.clone()));
-    let channel = open(Kind::Webhook(Box::new(webhook(port, auth))));
+    let channel = open(Kind::Webhook(webhook(port, auth)));
     let table = [
         (0o600, true),
         (0o440, true),
@@ -93,7 +93,7 @@ fn a_pipe_holds_nobody_up_and_a_variable_must_be_there() {
         ),
     ];
     for (secret, expected) in table {
-        let channel = open(Kind::Webhook(Box::new(webhook(9, Auth::Bearer(secret)))));
+        let channel = open(Kind::Webhook(webhook(9, Auth::Bearer(secret))));
         let error = send(&channel, &[raised("x")]).unwrap_err();
         assert!(error.message.contains(expected), "{error}");
     }
@@ -121,7 +121,7 @@ fn an_address_and_headers_can_be_secrets_too_and_are_never_repeated() {
         },
         ..Http::at("")
     };
-    let channel = open(Kind::Webhook(Box::new(webhook)));
+    let channel = open(Kind::Webhook(webhook));
     let error = send(&channel, &[raised("x")]).unwrap_err();
     let head = requests.recv().unwrap().head;
     assert!(head.starts_with("POST /T0/B0/hunter "), "{head}");

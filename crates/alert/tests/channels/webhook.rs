@@ -22,7 +22,7 @@ fn at(port: u16) -> Webhook {
 }
 
 fn channel(webhook: Webhook) -> Channel {
-    open(Kind::Webhook(Box::new(webhook)))
+    open(Kind::Webhook(webhook))
 }
 
 fn deliver(mut webhook: Webhook, path: &str, notifications: &[Notification]) -> Request {
@@ -219,6 +219,22 @@ fn a_template_of_ones_own_gets_the_whole_document() {
 }
 
 #[test]
+fn the_documentations_own_template_works() {
+    let text = include_str!("../../../../docs/alert-channels.md");
+    let (_, rest) = text.split_once("template_text = '''\n").unwrap();
+    let (source, _) = rest.split_once("'''").unwrap();
+    let webhook = Webhook {
+        body: Body::Template(source.to_owned()),
+        ..at(0)
+    };
+    let request = deliver(webhook, "/", &[raised("a"), raised("b")]);
+    assert_eq!(
+        parse(&request),
+        json!({"worst": "error", "lines": ["a", "b"]})
+    );
+}
+
+#[test]
 fn settings_that_cannot_work_are_refused() {
     let template = |source: &str| Webhook {
         body: Body::Template(source.to_owned()),
@@ -273,7 +289,7 @@ fn settings_that_cannot_work_are_refused() {
         ),
     ];
     for (webhook, expected) in table {
-        let error = Channel::new("hook", Kind::Webhook(Box::new(webhook))).unwrap_err();
+        let error = Channel::new("hook", Kind::Webhook(webhook)).unwrap_err();
         let error = error.to_string();
         assert!(
             error.starts_with("channel 'hook': ") && error.contains(expected),
