@@ -1,6 +1,7 @@
 //! The configuration file: what it may hold, what holds without it, and what
 //! is wrong with one.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use toml::Spanned;
 use crate::collectors::Collectors;
 use crate::place::{Wrong, unplaced};
 use crate::remote_write::{self, RemoteWrite};
+use crate::routing::{self, Alerts, Inhibit, Quiet, Route};
 
 /// Everything that can be configured. Each value has a default.
 #[derive(Debug, Default, Deserialize)]
@@ -29,6 +31,15 @@ pub struct Config {
     pub thresholds: Thresholds,
     /// `[channels]`.
     pub channels: Channels,
+    /// `[[route]]`, in their order.
+    #[serde(rename = "route")]
+    pub routes: Vec<Route>,
+    /// `[[inhibit]]`.
+    pub inhibit: Vec<Inhibit>,
+    /// `[[quiet]]`.
+    pub quiet: Vec<Quiet>,
+    /// `[alerts]`.
+    pub alerts: Alerts,
     /// `[collectors]`.
     pub collectors: Collectors,
 }
@@ -119,6 +130,12 @@ pub struct Channels {
     pub syslog: Syslog,
 }
 
+impl Channels {
+    fn names(&self) -> BTreeSet<&str> {
+        ["console", "syslog"].into()
+    }
+}
+
 /// The standard error of the monitor.
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -204,7 +221,7 @@ impl Config {
         }
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Self, DocumentError> {
+    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, DocumentError> {
         let config: Self = document::parse(path, text)?;
         let wrong = |(span, message, help): Wrong| {
             DocumentError::at(path, text, span, message).with_help(help)
@@ -244,6 +261,9 @@ impl Config {
         check_levels(&thresholds.disk, 100.0)?;
         check_levels(&thresholds.processes, f64::MAX)?;
         remote_write::check(&self.remote_write)?;
+        routing::check(&self.routes, &self.inhibit, &self.quiet)?;
+        routing::check_channels(&self.routes, &self.quiet, &self.channels.names())?;
+        self.alerts.check()?;
         self.collectors.check()
     }
 

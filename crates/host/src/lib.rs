@@ -4,3 +4,4 @@ pub mod collectors;
 pub mod config;
 mod place;
 pub mod remote_write;
+pub mod routing;
