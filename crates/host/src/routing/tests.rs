@@ -172,3 +172,19 @@ fn more_tables_than_allowed_are_refused() {
     assert!(parse(&text(TABLES_MAX)).is_ok());
     assert!(parse(&text(TABLES_MAX + 1)).is_err());
 }
+
+#[test]
+fn the_example_in_the_documentation_holds() {
+    let page = include_str!("../../../../docs/alert-routing.md");
+    let (_, rest) = page.split_once("```toml\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    let config = parse(example).unwrap();
+    assert_eq!(
+        (
+            config.routes.len(),
+            config.inhibit.len(),
+            config.quiet.len()
+        ),
+        (2, 1, 1)
+    );
+}
