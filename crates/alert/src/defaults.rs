@@ -1,11 +1,26 @@
-//! Thresholds that replace those of rules, without writing a rule.
+//! The rules that come with the program, and thresholds that replace those of
+//! rules without writing one.
 
 use std::collections::BTreeMap;
 
-use lfs_wrapper_model::Severity;
-use lfs_wrapper_model::document::nearest;
+use std::path::Path;
 
-use crate::rule::{Bound, Level, Rule};
+use lfs_wrapper_model::Severity;
+use lfs_wrapper_model::document::{DocumentError, nearest};
+
+use crate::document::{ExprCheck, parse_rules};
+use crate::rule::{Bound, Level, Origin, Rule};
+
+/// The rules that hold without any configuration. An error is a fault of the
+/// program: a test reads them.
+pub fn built_in(check: &dyn ExprCheck) -> Result<Vec<Rule>, DocumentError> {
+    let text = include_str!("defaults.toml");
+    let mut rules = parse_rules(Path::new("defaults.toml"), text, check)?;
+    for rule in &mut rules {
+        rule.origin = Origin::BuiltIn;
+    }
+    Ok(rules)
+}
 
 /// What replaces parts of one rule; what is `None` stays as it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

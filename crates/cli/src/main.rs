@@ -1,6 +1,7 @@
 //! `lfs-wrapper`: watches, runs and keeps the builds of people who compile
 //! Linux from source.
 
+mod alerting;
 mod arguments;
 mod command;
 mod failure;

@@ -118,9 +118,9 @@ impl Alerts {
             values.insert(labels, Some(value));
         }
         for (labels, value) in values {
-            let before = memories.get(&labels).unwrap_or(&Memory::BLANK);
-            let (memory, transition) = engine::step(rule, before, value, now);
-            if memory != *before {
+            let before = memories.get(&labels).cloned().unwrap_or_default();
+            let (memory, transition) = engine::step(rule, &before, value, now);
+            if memory != before {
                 changes.push(Change::Remember {
                     rule: rule.name.clone(),
                     labels: labels.clone(),

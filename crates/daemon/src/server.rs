@@ -21,7 +21,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::serve::Listener;
 use include_dir::{Dir, include_dir};
-use lfs_wrapper_alert::store;
+use lfs_wrapper_alert::store::{self, HistoryFilter};
 use lfs_wrapper_api::{self as api, route};
 use lfs_wrapper_history::History;
 use lfs_wrapper_model::metric::{
@@ -57,7 +57,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 const SEND_MAX: Duration = Duration::from_secs(20);
 
 /// The alerts that `/api/resources` holds.
-const LEGACY_ALERTS: u32 = 100;
+const LEGACY_ALERTS: usize = 100;
 
 /// The alerts that Prometheus' interface holds.
 const PROMETHEUS_ALERTS: u32 = 10_000;
@@ -325,7 +325,12 @@ async fn resources(State(shared): State<Arc<Shared>>) -> Answer {
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
     let fail = |error| Failure(database.error(error).to_string());
-    let mut newest = store::list_history(&database, true, LEGACY_ALERTS).map_err(fail)?;
+    let newest_raised = HistoryFilter {
+        is_raised_only: true,
+        limit: Some(LEGACY_ALERTS),
+        ..HistoryFilter::default()
+    };
+    let mut newest = store::list_history(&database, &newest_raised).map_err(fail)?;
     newest.reverse();
     let resources = api::Resources {
         alerts: newest.into_iter().map(convert::legacy_alert).collect(),

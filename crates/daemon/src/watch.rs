@@ -16,7 +16,7 @@ use lfs_wrapper_build::{record, recover};
 use lfs_wrapper_history::{History, Reader};
 use lfs_wrapper_kernel::{Frame, Sample, expose_core_distribution};
 use lfs_wrapper_model::{TimeMsec, now_msec};
-use lfs_wrapper_state::{Database, DatabaseError, StateDir, is_full};
+use lfs_wrapper_state::{Database, StateDir, is_full};
 use tracing::{info, warn};
 
 use crate::audit::note_audit;

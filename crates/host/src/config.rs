@@ -1,6 +1,7 @@
 //! The configuration file: what it may hold, what holds without it, and what
 //! is wrong with one.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use crate::channels::Channels;
 use crate::collectors::Collectors;
 use crate::place::{Wrong, unplaced};
 use crate::remote_write::{self, RemoteWrite};
+use crate::routing::{self, Alerts, Inhibit, Quiet, Route};
 use crate::thresholds::Thresholds;
 
 /// Everything that can be configured. Each value has a default.
@@ -31,6 +33,15 @@ pub struct Config {
     pub thresholds: Thresholds,
     /// `[channels.NAME]`.
     pub channels: Channels,
+    /// `[[route]]`, in their order.
+    #[serde(rename = "route")]
+    pub routes: Vec<Route>,
+    /// `[[inhibit]]`.
+    pub inhibit: Vec<Inhibit>,
+    /// `[[quiet]]`.
+    pub quiet: Vec<Quiet>,
+    /// `[alerts]`.
+    pub alerts: Alerts,
     /// `[collectors]`.
     pub collectors: Collectors,
     /// Where this was read, and its text; nothing where there was no file.
@@ -194,6 +205,9 @@ impl Config {
         self.thresholds.check()?;
         remote_write::check(&self.remote_write)?;
         self.channels.check()?;
+        routing::check(&self.routes, &self.inhibit, &self.quiet)?;
+        routing::check_channels(&self.routes, &self.quiet, &self.channels.names())?;
+        self.alerts.check()?;
         self.collectors.check()
     }
 

@@ -5,4 +5,5 @@ pub mod collectors;
 pub mod config;
 mod place;
 pub mod remote_write;
+pub mod routing;
 pub mod thresholds;

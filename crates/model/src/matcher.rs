@@ -121,7 +121,7 @@ impl FromStr for Matcher {
         let at = text.find(['=', '!', '<', '>']).unwrap_or(text.len());
         let (name, rest) = (text[..at].trim(), &text[at..]);
         let Some(operator) = OPERATORS.iter().find(|one| rest.starts_with(**one)) else {
-            let why = "it has no operator; write it like resource=disk or severity>=error";
+            let why = "it has no operator such as = or =~";
             return Err(wrong(why.to_owned()));
         };
         if !is_name(name) {

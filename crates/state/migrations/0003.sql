@@ -127,6 +127,7 @@ DROP TABLE outbox;
 ALTER TABLE outbox_new RENAME TO outbox;
 
 CREATE INDEX outbox_by_channel ON outbox (channel, id);
+CREATE INDEX outbox_by_due ON outbox (channel, due_msec);
 
 -- Rows of the outbox that this version cannot read, kept for whoever looks.
 CREATE TABLE outbox_bad (

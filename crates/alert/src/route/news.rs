@@ -75,7 +75,7 @@ pub(super) fn derive_news(
 }
 
 fn is_repeat_due(alert: &Living, told: &Told, route: &Route, now_msec: TimeMsec) -> bool {
-    let is_info = alert.severity == Severity::Info;
+    let is_info = alert.severity == Severity::Info && !route.is_mirror;
     let age_msec = now_msec - told.time_msec;
     !is_info && route.repeat_msec.is_some_and(|repeat| age_msec >= repeat)
 }

@@ -146,7 +146,7 @@ impl<'a> Look<'a> {
         let is_steady_now = alert.is_live() && flap.is_some_and(|flap| self.is_steady(flap));
         let news = derive_news(alert, told, route, is_former, self.now_msec)
             .or(is_steady_now.then_some(News::Steady))
-            .filter(|news| !news.is_repeat() || !is_acknowledged(alert));
+            .filter(|news| !news.is_repeat() || route.is_mirror || !is_acknowledged(alert));
         let Some(news) = news else {
             return self.tidy(alert, channel, told);
         };

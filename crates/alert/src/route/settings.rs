@@ -68,6 +68,9 @@ pub struct Route {
     pub send_resolved: bool,
     /// Whether the routes after this one are looked at too.
     pub is_continued: bool,
+    /// The channels keep a copy of what is true, and no person reads it there:
+    /// it is told again whatever the severity, and whoever took note of it.
+    pub is_mirror: bool,
 }
 
 impl Default for Route {
@@ -81,6 +84,7 @@ impl Default for Route {
             repeat_msec: Some(4 * 60 * MINUTE_MSEC),
             send_resolved: true,
             is_continued: false,
+            is_mirror: false,
         }
     }
 }

@@ -155,6 +155,13 @@ pub(super) fn add_bad(connection: &Connection, channel: &str, bad: usize) -> Res
     Ok(())
 }
 
+pub(super) fn list_failing(connection: &Connection) -> Result<Vec<String>> {
+    connection
+        .prepare_cached("SELECT channel FROM channel_state WHERE failing_since_msec IS NOT NULL")?
+        .query_map([], |row| row.get(0))?
+        .collect()
+}
+
 /// It is not configured any more: it does not fail, and its totals stay.
 pub(super) fn set_gone(connection: &Connection, channel: &str) -> Result<()> {
     connection.execute(

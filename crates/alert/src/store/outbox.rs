@@ -108,16 +108,22 @@ pub(super) fn append_audit(connection: &Connection, what: &str) -> Result<()> {
     audit::append(connection, &entry)
 }
 
-/// Drops what waits for channels other than those `configured`.
+/// Drops what waits for channels other than those `configured`; none of them
+/// counts as failing any more.
 pub fn drop_unconfigured(database: &Database, configured: &[&str]) -> Result<()> {
     let transaction = database.begin()?;
-    for channel in &list_channels(&transaction)? {
+    let mut channels = list_channels(&transaction)?;
+    channels.extend(channel_state::list_failing(&transaction)?);
+    for channel in &channels {
         if configured.contains(&channel.as_str()) {
             continue;
         }
         let dropped = transaction.execute("DELETE FROM outbox WHERE channel = ?1", [channel])?;
-        channel_state::add_dropped(&transaction, channel, dropped, false)?;
         channel_state::set_gone(&transaction, channel)?;
+        if dropped == 0 {
+            continue;
+        }
+        channel_state::add_dropped(&transaction, channel, dropped, false)?;
         let what = format!(
             "{dropped} messages for channel '{channel}' dropped: it is not configured any more"
         );

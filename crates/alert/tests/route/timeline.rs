@@ -82,10 +82,10 @@ impl Sim {
         }
     }
 
-    /// One event and a look at it; how many messages that makes.
-    pub(crate) fn happen_and_look(&mut self, event: &str, now: i64) -> usize {
+    /// One event and a look at it.
+    pub(crate) fn happen_and_look(&mut self, event: &str, now: i64) -> Plan {
         self.happen(event, now);
-        self.look(now).rows.len()
+        self.look(now)
     }
 
     /// One look; what it says is written down.

@@ -17,8 +17,6 @@ fn what_is_refused_is_tried_for_a_minute_and_then_dropped_and_counted() {
         assert_eq!(desk.due(now_msec), ["mail: bad raised"], "at {now_msec}");
         refuse(&desk, &desk.next(now_msec)[0], now_msec);
     }
-    desk.write("good", Kind::Raised, 60_000);
-    assert_eq!(desk.due(60_000), ["mail: good raised"]);
     let state = store::channel_states(&desk.database).unwrap().remove(0);
     assert_eq!((state.refused_total, state.failed_total), (1, 3));
     assert_eq!(state.failing_since_msec, Some(0));
@@ -28,6 +26,23 @@ fn what_is_refused_is_tried_for_a_minute_and_then_dropped_and_counted() {
     );
     assert_eq!(desk.audited("refused").len(), 1);
     assert_eq!(store::count_dropped(&desk.database).unwrap(), 1);
+
+    // It fails until it takes something, or is configured no more.
+    desk.write("good", Kind::Raised, 60_000);
+    assert_eq!(desk.due(60_000), ["mail: good raised"]);
+    let is_failing = || {
+        let state = store::channel_states(&desk.database).unwrap().remove(0);
+        state.failing_since_msec.is_some()
+    };
+    assert!(is_failing());
+    desk.send(60_000);
+    assert!(!is_failing());
+    for now_msec in [70_000, 100_000, 130_000] {
+        desk.write("bad", Kind::Repeated, now_msec);
+        refuse(&desk, &desk.next(now_msec)[0], now_msec);
+    }
+    store::drop_unconfigured(&desk.database, &[]).unwrap();
+    assert!(!is_failing());
 }
 
 #[test]

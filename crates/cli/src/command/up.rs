@@ -1,22 +1,20 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::mpsc::Receiver;
 
 use clap::Args;
-use lfs_wrapper_alert::channel::Channel;
-use lfs_wrapper_alert::defaults::{AllThresholds, Thresholds, rules};
 use lfs_wrapper_daemon::{CollectorSettings, ExecSettings, Monitor, Settings};
 use lfs_wrapper_history::remote::{Credentials, RemoteWrite, Start};
 use lfs_wrapper_history::{Limits, QueryLimits, parse_selector};
 use lfs_wrapper_host::collectors::Collectors;
-use lfs_wrapper_host::config::{Channels, Config, History, Levels, refuse_listen};
+use lfs_wrapper_host::config::{Config, History, refuse_listen};
 use lfs_wrapper_host::remote_write as host;
 use lfs_wrapper_state::{Database, StateDir};
 use tracing::level_filters::LevelFilter;
 
 use super::Done;
+use crate::alerting;
 use crate::failure::{Failure, Kind};
 use crate::session::Session;
 use crate::signals;
@@ -63,6 +61,12 @@ pub(crate) fn start(
         return Err(Failure::new(Kind::Usage, message));
     }
     tracing::info!("configuration: {}", path.display());
+    let loaded = alerting::load_rules(&config, &path)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let rules = loaded.rules;
+    let channels = alerting::channels(&config)?;
     let monitor = Monitor::start(Settings {
         state_dir,
         listen,
@@ -70,8 +74,10 @@ pub(crate) fn start(
         cpu_budget_ratio: config.monitor.cpu_budget_percent.get_ref() / 100.0,
         history: history(&config.history),
         remote_write: remote_writes(&config.remote_write)?,
-        rules: rules(&thresholds(&config)),
-        channels: channels(&config.channels),
+        rules,
+        routing: alerting::routing(&config, &channels)?,
+        channels,
+        keep_alerts: alerting::keep(&config),
         collectors: collectors(&config.collectors),
     })?;
     if !session.quiet {
@@ -147,57 +153,6 @@ fn load_config(
     loaded
 }
 
-fn thresholds(config: &Config) -> AllThresholds {
-    let defaults = AllThresholds::default();
-    let given = &config.thresholds;
-    AllThresholds {
-        cpu: merge(&given.cpu, defaults.cpu),
-        memory: merge(&given.memory, defaults.memory),
-        disk: merge(&given.disk, defaults.disk),
-        processes: merge(&given.processes, defaults.processes),
-    }
-}
-
-/// What is given stands; of the defaults, those that still rise with it.
-fn merge(given: &Levels, default: Thresholds) -> Thresholds {
-    let Levels {
-        warning,
-        error,
-        critical,
-    } = given;
-    let [warning, error, critical] =
-        [warning, error, critical].map(|level| level.as_ref().map(|level| *level.get_ref()));
-    let above = |low: Option<f64>, default: Option<f64>| {
-        default.filter(|value| low.is_none_or(|low| *value > low))
-    };
-    let below = |high: Option<f64>, default: Option<f64>| {
-        default.filter(|value| high.is_none_or(|high| *value < high))
-    };
-    let warning_level = warning.or(below(error.or(critical), default.warning));
-    let error_level = error.or(below(critical, above(warning_level, default.error)));
-    Thresholds {
-        warning: warning_level,
-        error: error_level,
-        critical: critical.or(above(error_level.or(warning_level), default.critical)),
-    }
-}
-
-fn channels(config: &Channels) -> Vec<Channel> {
-    let console = config.console.enabled.then_some(Channel::Console);
-    let default = Path::new("/dev/log");
-    let path = match &config.syslog.path {
-        Some(path) => Some(path.as_path()),
-        // Without a syslog daemon nobody waits for messages.
-        None => default.exists().then_some(default),
-    };
-    let syslog = path
-        .filter(|_| config.syslog.enabled)
-        .map(|path| Channel::Syslog {
-            path: path.to_owned(),
-        });
-    console.into_iter().chain(syslog).collect()
-}
-
 pub(super) fn collectors(config: &Collectors) -> CollectorSettings {
     let exec = config.exec.iter().map(|exec| ExecSettings {
         name: exec.name.get_ref().clone(),
@@ -225,43 +180,4 @@ fn start_logging(session: &Session) {
         .with_target(false)
         .with_ansi(session.error_style().is_colored())
         .init();
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn merged(toml: &str) -> [Option<f64>; 3] {
-        let folder = tempfile::TempDir::new().unwrap();
-        let path = folder.path().join("config.toml");
-        std::fs::write(&path, toml).unwrap();
-        let cpu = thresholds(&Config::read(&path, true).unwrap()).cpu;
-        [cpu.warning, cpu.error, cpu.critical]
-    }
-
-    #[test]
-    fn given_thresholds_replace_defaults_and_the_rest_still_rises() {
-        let table = [
-            ("", [Some(70.0), Some(80.0), Some(90.0)]),
-            (
-                "[thresholds]\ncpu = { warning = 60 }",
-                [Some(60.0), Some(80.0), Some(90.0)],
-            ),
-            (
-                "[thresholds]\ncpu = { warning = 85 }",
-                [Some(85.0), None, Some(90.0)],
-            ),
-            (
-                "[thresholds]\ncpu = { critical = 75 }",
-                [Some(70.0), None, Some(75.0)],
-            ),
-            (
-                "[thresholds]\ncpu = { warning = 1, error = 2, critical = 3 }",
-                [Some(1.0), Some(2.0), Some(3.0)],
-            ),
-        ];
-        for (toml, expected) in table {
-            assert_eq!(merged(toml), expected, "{toml}");
-        }
-    }
 }

@@ -3,7 +3,7 @@
 mod derive;
 mod raw;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -233,6 +233,13 @@ impl Channels {
         let all = self.0.iter();
         all.filter_map(|(name, raw)| derive(name, raw).ok())
             .collect()
+    }
+
+    /// The names that routes may use: those configured and those that are there
+    /// without it, whether or not they are enabled.
+    pub(crate) fn names(&self) -> BTreeSet<&str> {
+        let configured = self.0.keys().map(|name| name.get_ref().as_str());
+        configured.chain(["console", "syslog"]).collect()
     }
 
     /// The one with this name.

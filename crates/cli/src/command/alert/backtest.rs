@@ -44,7 +44,7 @@ pub(crate) struct Backtest {
 
 pub(crate) fn run(session: &Session, arguments: &Backtest) -> Done {
     let rules = match arguments.rules.to_str() {
-        Some("default") => crate::rules::built_in()?,
+        Some("default") => crate::alerting::built_in_rules()?,
         _ => {
             let read = read_rules_file(&arguments.rules, &PromQl);
             read.map_err(|error| Failure::new(Kind::Config, error.to_string()))?.rules

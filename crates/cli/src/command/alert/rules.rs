@@ -35,7 +35,7 @@ enum Format {
 
 pub(crate) fn run(session: &Session, arguments: &Rules) -> Done {
     let (config, path) = session.config()?;
-    let loaded = crate::rules::load(&config, &path)?;
+    let loaded = crate::alerting::load_rules(&config, &path)?;
     for warning in &loaded.warnings {
         say(&format!("warning: {warning}"));
     }

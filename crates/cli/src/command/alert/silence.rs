@@ -87,7 +87,7 @@ pub(crate) fn run(session: &Session, command: &Silence) -> Done {
             }
         }
         Silence::List { all } => {
-            let silences = store::list_silences(&database, (!all).then_some(now))
+            let silences = store::list_silences(&database, *all, now)
                 .map_err(|error| database.error(error))?;
             list(session, &silences)?;
         }

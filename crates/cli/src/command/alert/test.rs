@@ -31,7 +31,7 @@ pub(crate) struct Test {
 
 pub(crate) fn run(session: &Session, arguments: &Test) -> Done {
     let rules = match arguments.rules.to_str() {
-        Some("default") => crate::rules::built_in()?,
+        Some("default") => crate::alerting::built_in_rules()?,
         _ => {
             let read = read_rules_file(&arguments.rules, &PromQl);
             let read = read.map_err(|error| Failure::new(Kind::Config, error.to_string()))?;
