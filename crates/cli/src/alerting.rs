@@ -28,7 +28,7 @@ use crate::failure::{Failure, Kind};
 const RULES_FOLDER: &str = "rules.d";
 
 /// Changes of alerts that are kept.
-const TRANSITIONS_MAX: u64 = 100_000;
+const TRANSITIONS_MAX: u32 = 100_000;
 
 const DAY_MSEC: i64 = 24 * 60 * 60 * 1000;
 
@@ -82,7 +82,7 @@ fn thresholds(levels: &Levels) -> Thresholds {
 pub(crate) fn keep(config: &Config) -> Keep {
     Keep {
         age_msec: i64::from(*config.alerts.keep_days.get_ref()) * DAY_MSEC,
-        transitions_max: TRANSITIONS_MAX,
+        transitions: TRANSITIONS_MAX,
     }
 }
 
@@ -148,7 +148,7 @@ fn channel_kind(channel: &host::Channel) -> Result<Option<ChannelKind>, Failure>
         }
         host::Kind::Email(email) => ChannelKind::Email(self::email(email)),
         host::Kind::Webhook(webhook) => {
-            ChannelKind::Webhook(Box::new(self::webhook(&channel.name, webhook)?))
+            ChannelKind::Webhook(self::webhook(&channel.name, webhook)?)
         }
         host::Kind::Alertmanager {
             http,
@@ -323,7 +323,7 @@ fn route(route: &routing::Route) -> Result<Route, Failure> {
     Ok(Route {
         matchers: conditions(&route.matchers)?,
         channels: channels.map(|name| name.get_ref().clone()).collect(),
-        group_by: match route.group_by.as_ref().map(toml::Spanned::get_ref) {
+        group_by: match route.group_by.as_ref().map(|names| names.get_ref()) {
             None => GroupBy::Rule,
             Some(names) if names.len() == 1 && names[0] == "..." => GroupBy::Alert,
             Some(names) => GroupBy::Labels(names.clone()),

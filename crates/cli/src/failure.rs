@@ -174,7 +174,7 @@ impl From<MonitorError> for Failure {
                 std::io::ErrorKind::PermissionDenied => Kind::Permission,
                 _ => Kind::Environment,
             },
-            MonitorError::RemoteWrite(_) => Kind::Config,
+            MonitorError::RemoteWrite(_) | MonitorError::Rule(_) => Kind::Config,
             MonitorError::History(_)
             | MonitorError::Read(_)
             | MonitorError::Running { .. }

@@ -1,6 +1,7 @@
 //! SIGINT, SIGTERM and SIGHUP as values that can be waited for.
 
 use std::fs;
+use std::io::{self, IsTerminal as _};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
@@ -13,6 +14,31 @@ use crate::failure::Failure;
 /// From now on these signals end nothing; each is sent here instead. Those
 /// that were ignored stay so, as nohup(1) and a shell's `&` want it.
 pub(crate) fn catch() -> Result<Receiver<()>, Failure> {
+    catch_each(|_| ())
+}
+
+/// The same for a service: whether one asks it to end, or to read its
+/// configuration again, as SIGHUP does where no terminal can hang up.
+pub(crate) fn catch_for_service() -> Result<Receiver<Asked>, Failure> {
+    let has_terminal = io::stdin().is_terminal() || io::stderr().is_terminal();
+    catch_each(move |signal| match signal {
+        SIGHUP if !has_terminal => Asked::Reload,
+        _ => Asked::Stop,
+    })
+}
+
+/// What a signal asks a service for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// To end.
+    Stop,
+    /// To read its configuration again.
+    Reload,
+}
+
+fn catch_each<T: Send + 'static>(
+    to_value: impl Fn(i32) -> T + Send + 'static,
+) -> Result<Receiver<T>, Failure> {
     let ignored = fs::read_to_string("/proc/self/status")
         .ok()
         .and_then(|status| parse_ignored(&status))
@@ -24,8 +50,8 @@ pub(crate) fn catch() -> Result<Receiver<()>, Failure> {
         Signals::new(caught).map_err(|error| Failure::io("catching signals", &error))?;
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
-        for _ in signals.forever() {
-            if sender.send(()).is_err() {
+        for signal in signals.forever() {
+            if sender.send(to_value(signal)).is_err() {
                 return;
             }
         }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use lfs_wrapper_alert::engine::{self, Kind, Memory, State, Transition};
 use lfs_wrapper_alert::rule::{Labels, Rule};
+use lfs_wrapper_alert::store;
 use lfs_wrapper_alert::template::Values;
 use lfs_wrapper_model::{Severity, TimeMsec};
 
@@ -41,6 +42,24 @@ pub struct Told {
     pub time_msec: TimeMsec,
 }
 
+impl Told {
+    /// As it is written down.
+    pub(crate) fn to_change(&self, kind: Kind) -> store::Change<'_> {
+        store::Change {
+            rule: &self.rule,
+            labels: &self.labels,
+            kind,
+            severity: self.severity,
+            value: self.value,
+            threshold: self.threshold,
+            message: &self.message,
+            runbook: &self.runbook,
+            annotations: &self.annotations,
+            time_msec: self.time_msec,
+        }
+    }
+}
+
 /// What follows from a look.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
@@ -64,8 +83,8 @@ pub struct PendingAlert {
     pub rule: String,
     /// Which of its alerts it would be.
     pub labels: Labels,
-    /// Since when, by the alert clock.
-    pub since: i64,
+    /// For how long it has waited.
+    pub lasts_msec: i64,
 }
 
 /// What is remembered of every value of every rule.
@@ -161,8 +180,8 @@ impl Alerts {
         changes
     }
 
-    /// What waits for its time.
-    pub fn pending(&self) -> Vec<PendingAlert> {
+    /// What waits for its time at `now` by the alert clock.
+    pub fn pending(&self, now: i64) -> Vec<PendingAlert> {
         let mut pending = Vec::new();
         for (rule, memories) in &self.memories {
             for (labels, memory) in memories {
@@ -172,7 +191,7 @@ impl Alerts {
                     pending.push(PendingAlert {
                         rule: rule.clone(),
                         labels: labels.clone(),
-                        since,
+                        lasts_msec: now.saturating_sub(since),
                     });
                 }
             }

@@ -27,6 +27,12 @@ pub(crate) const HISTORY_RULE: &str = "history-stopped";
 const HISTORY_RUNBOOK: &str = "Make room on the file system of the state folder; the history goes on by itself. What must \
      stay free is [history] min_free_bytes.";
 
+/// The rule for rules and channels that cannot be used.
+const RULES_RULE: &str = "rules-refused";
+
+const RULES_RUNBOOK: &str = "Mend the configuration or the file in rules.d that the message names ('lfs-wrapper alert \
+     rules' reads them all), and send the monitor SIGHUP again.";
+
 /// A time in which nobody looked is counted as no more than so many intervals:
 /// what was true in between nobody knows.
 const INTERVALS_COUNTED_MAX: u32 = 3;
@@ -48,6 +54,11 @@ pub(crate) enum Event {
     /// There are other rules from now on.
     RulesChanged {
         rules: HashSet<String>,
+        time_msec: TimeMsec,
+    },
+    /// Other rules and channels were to hold; why they do not, if so.
+    Reloaded {
+        refused: Option<String>,
         time_msec: TimeMsec,
     },
     /// An attempt ended.
@@ -109,7 +120,7 @@ impl Heart {
 
     /// What waits for its time.
     pub(crate) fn pending(&self) -> Vec<PendingAlert> {
-        self.alerts.pending()
+        self.alerts.pending(self.clock_msec)
     }
 
     pub(crate) fn step(&mut self, event: Event) -> Vec<Effect> {
@@ -125,6 +136,9 @@ impl Heart {
             Event::RulesChanged { rules, time_msec } => {
                 let changes = self.alerts.retire(&rules, time_msec);
                 changes.into_iter().map(Effect::Change).collect()
+            }
+            Event::Reloaded { refused, time_msec } => {
+                vec![tell(reload_told(refused, time_msec))]
             }
             Event::AttemptEnded(ended) => attempt_ended(&ended),
             Event::HistoryLooked {
@@ -181,6 +195,28 @@ fn history_told(is_stopped: bool, time_msec: TimeMsec) -> Told {
         threshold: None,
         message: message.to_owned(),
         runbook: HISTORY_RUNBOOK.to_owned(),
+        annotations: BTreeMap::new(),
+        time_msec,
+    }
+}
+
+fn reload_told(refused: Option<String>, time_msec: TimeMsec) -> Told {
+    let (kind, message) = match refused {
+        Some(why) => (
+            Kind::Raised,
+            format!("RULES refused, those from before stay: {why}"),
+        ),
+        None => (Kind::Resolved, "RULES loaded".to_owned()),
+    };
+    Told {
+        rule: RULES_RULE.to_owned(),
+        labels: [("resource".to_owned(), "monitor".to_owned())].into(),
+        kind,
+        severity: Severity::Error,
+        value: None,
+        threshold: None,
+        message,
+        runbook: RULES_RUNBOOK.to_owned(),
         annotations: BTreeMap::new(),
         time_msec,
     }

@@ -27,6 +27,7 @@ mod population;
 pub mod proof;
 mod promql;
 mod recorder;
+mod reload;
 mod remote;
 pub mod rulebook;
 mod run;
@@ -37,5 +38,6 @@ mod settings;
 mod watch;
 
 pub use collector::{CollectorSettings, ExecSettings, collect_beside};
+pub use reload::{Alerting, Reloader};
 pub use run::{Monitor, MonitorError};
 pub use settings::Settings;

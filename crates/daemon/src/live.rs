@@ -12,6 +12,7 @@ use lfs_wrapper_model::metric::Point;
 use serde::Serialize;
 use tokio::sync::broadcast::{self, Receiver, Sender};
 
+use crate::alerts::PendingAlert;
 use crate::self_metrics::SelfMetrics;
 
 /// Ten minutes at one frame a second.
@@ -45,6 +46,7 @@ struct Newest {
     alerts: Vec<api::Alert>,
     own: SelfMetrics,
     channels: Vec<Point>,
+    pending: Vec<PendingAlert>,
     /// When the newest sample came, or the monitor began.
     seen: Instant,
     trouble: Option<&'static str>,
@@ -78,6 +80,7 @@ impl Live {
                 alerts: Vec::new(),
                 own: SelfMetrics::default(),
                 channels: Vec::new(),
+                pending: Vec::new(),
                 seen: Instant::now(),
                 trouble: None,
             }),
@@ -190,6 +193,16 @@ impl Live {
             Arc::clone(&newest.processes),
             newest.own,
         )
+    }
+
+    /// Alerts that wait for their time.
+    pub(crate) fn set_pending(&self, pending: Vec<PendingAlert>) {
+        self.newest().pending = pending;
+    }
+
+    /// Alerts that wait for their time.
+    pub(crate) fn pending(&self) -> Vec<PendingAlert> {
+        self.newest().pending.clone()
     }
 
     /// The series of the channels.

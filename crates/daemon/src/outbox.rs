@@ -13,6 +13,7 @@ use lfs_wrapper_state::Database;
 use tracing::warn;
 
 use crate::live::Live;
+use crate::reload::SharedChannels;
 
 /// How often it is looked for messages whose time to be tried again has come.
 const POLL: Duration = Duration::from_millis(500);
@@ -24,23 +25,32 @@ const BATCH_MAX: u32 = 64;
 /// there is something new.
 pub(crate) fn deliver(
     database: &Database,
-    channels: &[Channel],
-    live: &Arc<Live>,
+    shared: &SharedChannels,
+    live: &Live,
     wake: &Receiver<()>,
 ) {
-    let configured: Vec<&str> = channels.iter().map(Channel::name).collect();
-    if let Err(error) = store::drop_unconfigured(database, &configured) {
-        warn!("dropping alerts for channels that are gone: {error}");
-    }
+    let mut known: Option<Arc<Vec<Channel>>> = None;
     loop {
-        if let Err(error) = deliver_due(database, channels, live.hostname(), now_msec()) {
+        let channels = shared.get();
+        if known.as_ref().is_none_or(|known| !Arc::ptr_eq(known, &channels)) {
+            drop_unconfigured(database, &channels);
+            known = Some(Arc::clone(&channels));
+        }
+        if let Err(error) = deliver_due(database, &channels, live.hostname(), now_msec()) {
             warn!("delivering alerts: {error}");
         }
         if matches!(wake.recv_timeout(POLL), Err(RecvTimeoutError::Disconnected)) {
             // What came in before the end still goes out.
-            let _ = deliver_due(database, channels, live.hostname(), now_msec());
+            let _ = deliver_due(database, &channels, live.hostname(), now_msec());
             return;
         }
+    }
+}
+
+fn drop_unconfigured(database: &Database, channels: &[Channel]) {
+    let configured: Vec<&str> = channels.iter().map(Channel::name).collect();
+    if let Err(error) = store::drop_unconfigured(database, &configured) {
+        warn!("dropping alerts for channels that are gone: {error}");
     }
 }
 

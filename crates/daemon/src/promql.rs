@@ -18,6 +18,8 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use crate::alerts::PendingAlert;
+
 /// Queries that are answered at once; others wait.
 const RUNNING_MAX: usize = 4;
 
@@ -129,11 +131,24 @@ fn refuse(status: StatusCode, kind: &str, message: &str) -> Response {
     respond(status, body.to_string())
 }
 
-/// The alerts that are not resolved, in Prometheus' shape. One that waits for
-/// its time is not known here, so that there is none that is pending.
-pub(crate) fn render_alerts(alerts: &[store::Alert]) -> Value {
-    let alerts: Vec<Value> = alerts.iter().map(render_alert).collect();
+/// The alerts that are not resolved and those that wait for their time, in
+/// Prometheus' shape.
+pub(crate) fn render_alerts(alerts: &[store::Alert], pending: &[PendingAlert]) -> Value {
+    let firing = alerts.iter().map(render_alert);
+    let alerts: Vec<Value> = firing.chain(pending.iter().map(render_pending)).collect();
     json!({ "status": "success", "data": { "alerts": alerts } })
+}
+
+fn render_pending(alert: &PendingAlert) -> Value {
+    let mut labels = alert.labels.clone();
+    labels.insert("alertname".to_owned(), alert.rule.clone());
+    json!({
+        "labels": labels,
+        "annotations": {},
+        "state": "pending",
+        "activeAt": render_rfc3339(now_msec() - alert.lasts_msec),
+        "value": "NaN",
+    })
 }
 
 fn render_alert(alert: &store::Alert) -> Value {

@@ -6,7 +6,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -24,12 +24,13 @@ use crate::collector::Collectors;
 use crate::exposed::own_names;
 use crate::live::Live;
 use crate::moments::{Moments, MomentsRecorder};
+use crate::reload::{Reload, Reloader, SharedChannels};
 use crate::remote::Remotes;
 use crate::rulebook::{CompileError, Rulebook};
 use crate::sampler::Sampler;
 use crate::server::Server;
 use crate::settings::Settings;
-use crate::watch::{Kept, Loop, Shared};
+use crate::watch::{Kept, Loop, Shared, Timing, Watched};
 use crate::{outbox, past};
 
 /// Samples that may wait for the loop before some are dropped and counted.
@@ -97,6 +98,7 @@ pub struct Monitor {
     remotes: Remotes,
     moments: Arc<Mutex<MomentsRecorder>>,
     database: Database,
+    reloader: Reloader,
     /// Held as long as the monitor runs.
     _lock: File,
 }
@@ -156,7 +158,9 @@ impl Monitor {
             EventKind::MonitorStarted,
             &format!("started on {address}"),
         );
-        let (stop, threads) = start_threads(settings, kept, &moments, &live, server)?;
+        let (reloader, reloads) = mpsc::channel();
+        let (stop, threads) =
+            start_threads(settings, reloads, kept, &moments, &live, server)?;
         Ok(Self {
             address,
             stop,
@@ -167,6 +171,7 @@ impl Monitor {
             remotes,
             moments,
             database,
+            reloader: Reloader(reloader),
             _lock: lock,
         })
     }
@@ -174,6 +179,11 @@ impl Monitor {
     /// Where the page is.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// For other rules, channels and routes.
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
     }
 
     /// Ends the monitor: what was sampled is written down, what is in the
@@ -218,6 +228,7 @@ fn bind(address: SocketAddr) -> Result<TcpListener, MonitorError> {
 
 fn start_threads(
     settings: Settings,
+    reloads: Receiver<Reload>,
     kept: Kept,
     moments: &Arc<Mutex<MomentsRecorder>>,
     live: &Arc<Live>,
@@ -234,8 +245,20 @@ fn start_threads(
     );
     let written = Arc::clone(&kept.history);
     let moments = Arc::clone(moments);
-    let book = Rulebook::compile(settings.rules.clone())?;
-    let own = Loop::new(&settings, kept, book, Arc::clone(live), wake, shared)?;
+    let alerting = settings.alerting;
+    let channels = Arc::new(SharedChannels::new(alerting.channels));
+    let watched = Watched {
+        book: Rulebook::compile(alerting.rules)?,
+        routing: alerting.routing,
+        keep: alerting.keep,
+        channels: Arc::clone(&channels),
+        reloads,
+    };
+    let timing = Timing {
+        interval: settings.interval,
+        cpu_budget_ratio: settings.cpu_budget_ratio,
+    };
+    let own = Loop::new(&settings.state_dir, timing, kept, watched, Arc::clone(live), wake, shared)?;
     let mut reader = Reader::new(Roots::default()).with_processes(ProcessOptions {
         has_worker: true,
         is_patient: true,
@@ -251,7 +274,7 @@ fn start_threads(
         stop: Arc::clone(&stop),
     };
     let database = Database::open_again(&settings.state_dir)?;
-    let (channels, live) = (settings.channels, Arc::clone(live));
+    let live = Arc::clone(live);
     let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
         thread::Builder::new()
             .name(name.to_owned())

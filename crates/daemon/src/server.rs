@@ -365,7 +365,7 @@ async fn prometheus_alerts(State(shared): State<Arc<Shared>>) -> Answer {
         .unwrap_or_else(PoisonError::into_inner);
     let fail = |error| Failure(database.error(error).to_string());
     let alerts = store::list_alerts(&database, true, PROMETHEUS_ALERTS).map_err(fail)?;
-    Ok(axum::Json(promql::render_alerts(&alerts)).into_response())
+    Ok(axum::Json(promql::render_alerts(&alerts, &shared.live.pending())).into_response())
 }
 
 async fn events(State(shared): State<Arc<Shared>>) -> Response {

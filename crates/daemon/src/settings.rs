@@ -1,15 +1,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use lfs_wrapper_alert::channel::Channel;
-use lfs_wrapper_alert::route::Routing;
-use lfs_wrapper_alert::rule::Rule;
-use lfs_wrapper_alert::store::Keep;
 use lfs_wrapper_history::Limits;
 use lfs_wrapper_history::remote::RemoteWrite;
 use lfs_wrapper_state::StateDir;
 
 use crate::collector::CollectorSettings;
+use crate::reload::Alerting;
 
 /// How to monitor.
 #[derive(Debug)]
@@ -27,14 +24,8 @@ pub struct Settings {
     pub history: Limits,
     /// Where the history is sent on to.
     pub remote_write: Vec<RemoteWrite>,
-    /// What is looked for.
-    pub rules: Vec<Rule>,
-    /// How alerts reach people.
-    pub channels: Vec<Channel>,
-    /// Who is told what.
-    pub routing: Routing,
-    /// How long the history of alerts is kept.
-    pub keep_alerts: Keep,
+    /// What is looked for, and who is told.
+    pub alerting: Alerting,
     /// What else is shown.
     pub collectors: CollectorSettings,
 }

@@ -13,8 +13,9 @@ use lfs_wrapper_alert::route::Routing;
 use lfs_wrapper_alert::store::{self, ChannelState, Keep};
 use lfs_wrapper_build::dispatch::StepState;
 use lfs_wrapper_build::{record, recover};
-use lfs_wrapper_history::{History, Reader};
+use lfs_wrapper_history::{History, Reader, Source as _};
 use lfs_wrapper_kernel::{Frame, Sample, expose_core_distribution};
+use lfs_wrapper_model::document::nearest;
 use lfs_wrapper_model::{TimeMsec, now_msec};
 use lfs_wrapper_state::{Database, StateDir, is_full};
 use tracing::{info, warn};
@@ -33,6 +34,7 @@ use crate::live::{ALERTS_MAX, Live, RUNS_MAX};
 use crate::moments::Moments;
 use crate::population::{Population, Running};
 use crate::recorder::Recorder;
+use crate::reload::{Alerting, Reload, SharedChannels};
 use crate::remote;
 use crate::rulebook::Rulebook;
 use crate::sampler::{BuildCgroup, Sampled};
@@ -40,7 +42,6 @@ use crate::self_metrics::{
     HistoryMetrics, SelfMetrics, read_own_cpu_usec, read_own_resident_bytes,
 };
 use crate::run::MonitorError;
-use crate::settings::Settings;
 
 const MOVED: &str = "the state database was found damaged by another command and moved aside; \
     start the monitor again to go on with the new one";
@@ -57,6 +58,9 @@ const SAMPLES_PER_COUNT: u64 = 5;
 
 /// How often it is looked what time alone makes due to be told.
 const TELL_EVERY_MSEC: i64 = 1000;
+
+/// After so many samples every metric there is should have been seen.
+const SAMPLES_BEFORE_WARNING: u64 = 20;
 
 /// With which samples old alerts are forgotten.
 const SAMPLES_PER_PRUNE: u64 = 60;
@@ -79,22 +83,40 @@ pub(crate) struct Kept {
     pub(crate) moments: Moments,
 }
 
+/// What is looked for, and who is told.
+pub(crate) struct Watched {
+    pub(crate) book: Rulebook,
+    pub(crate) routing: Routing,
+    pub(crate) keep: Keep,
+    /// For the thread that delivers.
+    pub(crate) channels: Arc<SharedChannels>,
+    /// What is to hold instead.
+    pub(crate) reloads: Receiver<Reload>,
+}
+
+/// How often it is looked, and at what cost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timing {
+    pub(crate) interval: Duration,
+    pub(crate) cpu_budget_ratio: f64,
+}
+
 /// The one owner of the monitor's state.
 pub(crate) struct Loop {
     state_dir: StateDir,
     database: Database,
     kept: Kept,
     heart: Heart,
-    book: Rulebook,
+    watched: Watched,
     reader: Reader,
     clock: AlertClock,
     steps: Steps,
     live: Arc<Live>,
-    routing: Routing,
     zone: TimeZone,
-    keep: Keep,
     /// When it was last looked what time alone makes due.
     told_msec: TimeMsec,
+    /// The samples there had been when the rules began to hold.
+    rules_since: u64,
     wake: mpsc::Sender<()>,
     own: SelfMetrics,
     population: Population,
@@ -116,18 +138,19 @@ pub(crate) struct Loop {
 
 impl Loop {
     pub(crate) fn new(
-        settings: &Settings,
+        state_dir: &StateDir,
+        timing: Timing,
         kept: Kept,
-        book: Rulebook,
+        watched: Watched,
         live: Arc<Live>,
         wake: mpsc::Sender<()>,
         shared: Shared,
     ) -> Result<Self, MonitorError> {
-        let database = Database::open_again(&settings.state_dir)?;
+        let database = Database::open_again(state_dir)?;
         let fail = |error| database.error(error);
         let memories = store::read_memories(&database).map_err(fail)?;
         let (clock, kept_msec) =
-            AlertClock::open(settings.state_dir.root()).map_err(|source| MonitorError::Io {
+            AlertClock::open(state_dir.root()).map_err(|source| MonitorError::Io {
                 what: "opening the alert clock in the state folder".to_owned(),
                 source,
             })?;
@@ -136,23 +159,22 @@ impl Loop {
         let alerts = store::list_alerts(&database, false, ALERTS_MAX).map_err(fail)?;
         live.set_alerts(alerts.into_iter().map(convert::alert).collect());
         Ok(Self {
-            state_dir: settings.state_dir.clone(),
+            state_dir: state_dir.clone(),
             database,
             reader: kept.history.reader(),
             kept,
-            heart: Heart::new(memories, clock_msec, settings.interval),
-            book,
+            heart: Heart::new(memories, clock_msec, timing.interval),
+            watched,
             clock,
             steps: Steps::default(),
             live,
-            routing: settings.routing.clone(),
             zone: TimeZone::system(),
-            keep: settings.keep_alerts,
             told_msec: 0,
+            rules_since: 0,
             wake,
             own: SelfMetrics::default(),
             population: Population::new(Arc::clone(&shared.exits)),
-            budget: Budget::new(settings.cpu_budget_ratio),
+            budget: Budget::new(timing.cpu_budget_ratio),
             shared,
             build_cgroup: Arc::default(),
             build_known: true,
@@ -168,12 +190,7 @@ impl Loop {
 
     /// Until the sampler has ended.
     pub(crate) fn run(mut self, inputs: &Receiver<Sampled>) {
-        let rules = self.book.rules().map(|rule| rule.name.clone()).collect();
-        let effects = self.heart.step(Event::RulesChanged {
-            rules,
-            time_msec: now_msec(),
-        });
-        self.apply(effects);
+        self.begin_rules();
         let mut polls = 0;
         loop {
             if polls % RECOVER_POLLS == 0 {
@@ -181,6 +198,9 @@ impl Loop {
             }
             if let Err(error) = self.look_at_builds() {
                 warn!("{}", self.database.error(error));
+            }
+            while let Ok(reload) = self.watched.reloads.try_recv() {
+                self.reload(reload);
             }
             match inputs.recv_timeout(POLL) {
                 Ok(sampled) => self.take(sampled),
@@ -192,6 +212,69 @@ impl Loop {
         // What happened while the last sample was waited for.
         if let Err(error) = self.look_at_builds() {
             warn!("{}", self.database.error(error));
+        }
+    }
+
+    /// What fires of rules that are not there any more is over.
+    fn begin_rules(&mut self) {
+        let rules = self.watched.book.rules();
+        let effects = self.heart.step(Event::RulesChanged {
+            rules: rules.map(|rule| rule.name.clone()).collect(),
+            time_msec: now_msec(),
+        });
+        self.apply(effects);
+        self.rules_since = self.samples;
+    }
+
+    fn reload(&mut self, reload: Reload) {
+        let outcome = match reload {
+            Reload::Refused(why) => Err(why),
+            Reload::Take(alerting) => self.replace(*alerting),
+        };
+        let (what, refused) = match outcome {
+            Ok(count) => (format!("{count} rules and their channels loaded anew"), None),
+            Err(why) => ("rules and channels not loaded: those from before stay".to_owned(), Some(why)),
+        };
+        info!("{what}");
+        let noted = refused.as_deref().map_or_else(|| what.clone(), |why| format!("{what}: {why}"));
+        if let Err(error) = note_audit(&self.database, &noted) {
+            warn!("{error}");
+        }
+        let effects = self.heart.step(Event::Reloaded {
+            refused,
+            time_msec: now_msec(),
+        });
+        self.apply(effects);
+    }
+
+    fn replace(&mut self, alerting: Alerting) -> Result<usize, String> {
+        let count = alerting.rules.len();
+        self.watched.book = Rulebook::compile(alerting.rules).map_err(|error| error.to_string())?;
+        self.watched.routing = alerting.routing;
+        self.watched.keep = alerting.keep;
+        self.watched.channels.set(alerting.channels);
+        self.begin_rules();
+        Ok(count)
+    }
+
+    /// Once the first samples are there: a rule that names a metric that nobody
+    /// has ever seen will never fire, and that is rarely meant.
+    fn warn_of_unknown_metrics(&mut self) {
+        let known = match self.reader.metadata() {
+            Ok(known) => known,
+            Err(error) => return warn!("{error}"),
+        };
+        let mut names: Vec<&str> = known.iter().map(|one| one.name.as_str()).collect();
+        names.sort_unstable();
+        let is_known = |name: &str| {
+            let parts = ["", "_bucket", "_sum", "_count"].into_iter();
+            let mut families = parts.filter_map(|part| name.strip_suffix(part));
+            families.any(|family| names.binary_search(&family).is_ok())
+        };
+        for (rule, metric) in self.watched.book.unknown_metrics(&is_known) {
+            let near = nearest(metric, names.iter().copied());
+            let near = near.map_or(String::new(), |near| format!("; did you mean '{near}'?"));
+            warn!("rule '{rule}' looks at {metric}, which nobody has measured yet{near}");
         }
     }
 
@@ -239,6 +322,10 @@ impl Loop {
         self.look_with_rules(time_msec);
         self.look_at_history();
         self.tell_due();
+        if self.samples == self.rules_since + SAMPLES_BEFORE_WARNING {
+            self.warn_of_unknown_metrics();
+        }
+        self.live.set_pending(self.heart.pending());
         // Time left and CPU used so far change without anything being written.
         if self.running {
             self.data_version = None;
@@ -271,10 +358,10 @@ impl Loop {
         if let Err(error) = self.clock.write(now) {
             warn!("writing the alert clock: {error}; alerts may come later after a restart");
         }
-        let looks = self.book.look(&self.reader, time_msec, now);
+        let looks = self.watched.book.look(&self.reader, time_msec, now);
         let dropped: usize = looks.iter().map(|look| look.dropped).sum();
         self.own.dropped_rule_values += dropped as u64;
-        self.own.failed_looks = self.book.failures().map(|(_, failures, _)| failures).sum();
+        self.own.failed_looks = self.watched.book.failures().map(|(_, failures, _)| failures).sum();
         let effects = self.heart.step(Event::Looked { looks, time_msec });
         self.apply(effects);
     }
@@ -287,7 +374,7 @@ impl Loop {
             return;
         }
         self.told_msec = now;
-        match store::tell_due(&self.database, &self.routing, now, &self.zone) {
+        match store::tell_due(&self.database, &self.watched.routing, now, &self.zone) {
             Ok(plan) if plan.rows.is_empty() => {}
             Ok(_) => {
                 let _ = self.wake.send(());
@@ -295,7 +382,7 @@ impl Loop {
             Err(error) => warn!("{}", self.database.error(error)),
         }
         if self.samples.is_multiple_of(SAMPLES_PER_PRUNE)
-            && let Err(error) = store::prune(&self.database, self.keep, now)
+            && let Err(error) = store::prune(&self.database, self.watched.keep, now)
         {
             warn!("{}", self.database.error(error));
         }
@@ -478,7 +565,7 @@ impl Loop {
                     if let Some(kind) = settle(told, is_live) {
                         let change = told.to_change(kind);
                         alerts.push(store::write_change(&transaction, &change)?);
-                        store::tell(&transaction, &self.routing, now, &self.zone)?;
+                        store::tell(&transaction, &self.watched.routing, now, &self.zone)?;
                     }
                 }
             }
@@ -501,23 +588,6 @@ fn settle(told: &Told, is_live: bool) -> Option<Kind> {
         (Kind::Resolved, false) => None,
         (Kind::Raised, true) => Some(Kind::Repeated),
         (kind, _) => Some(kind),
-    }
-}
-
-impl Told {
-    fn to_change(&self, kind: Kind) -> store::Change<'_> {
-        store::Change {
-            rule: &self.rule,
-            labels: &self.labels,
-            kind,
-            severity: self.severity,
-            value: self.value,
-            threshold: self.threshold,
-            message: &self.message,
-            runbook: &self.runbook,
-            annotations: &self.annotations,
-            time_msec: self.time_msec,
-        }
     }
 }
 

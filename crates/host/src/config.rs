@@ -1,7 +1,6 @@
 //! The configuration file: what it may hold, what holds without it, and what
 //! is wrong with one.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;

@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::mpsc::Receiver;
 
 use clap::Args;
-use lfs_wrapper_daemon::{CollectorSettings, ExecSettings, Monitor, Settings};
+use lfs_wrapper_daemon::{Alerting, CollectorSettings, ExecSettings, Monitor, Settings};
 use lfs_wrapper_history::remote::{Credentials, RemoteWrite, Start};
 use lfs_wrapper_history::{Limits, QueryLimits, parse_selector};
 use lfs_wrapper_host::collectors::Collectors;
@@ -17,12 +18,14 @@ use super::Done;
 use crate::alerting;
 use crate::failure::{Failure, Kind};
 use crate::session::Session;
-use crate::signals;
+use crate::signals::{self, Asked};
 use crate::terminal::say;
 
 /// Run the monitor: sample the machine, keep the history, alert, serve the page
 ///
-/// It runs in the foreground until Ctrl-C or SIGTERM; a service runs just this.
+/// It runs in the foreground until Ctrl-C or SIGTERM; a service runs just this. SIGHUP makes
+/// a service read its rules, channels and routes again; where something is wrong with them,
+/// those from before stay, and an alert says so.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:  lfs-wrapper up --listen 127.0.0.1:9723")]
 pub(crate) struct Up {
@@ -32,10 +35,17 @@ pub(crate) struct Up {
 }
 
 pub(crate) fn run(session: &Session, up: &Up) -> Done {
-    let stop = signals::catch()?;
+    let asked = signals::catch_for_service()?;
     let (state_dir, database) = session.open()?;
     let monitor = start(session, state_dir, &database, up.listen)?;
-    wait(&stop);
+    let reloader = monitor.reloader();
+    // The sender lives as long as the program: nothing but a signal ends this.
+    while asked.recv() == Ok(Asked::Reload) {
+        match load_config(session, &database).and_then(|(config, path)| alerting(&config, &path)) {
+            Ok(alerting) => reloader.take(alerting),
+            Err(error) => reloader.refuse(error.message().to_owned()),
+        }
+    }
     monitor.stop();
     Ok(ExitCode::SUCCESS)
 }
@@ -61,12 +71,6 @@ pub(crate) fn start(
         return Err(Failure::new(Kind::Usage, message));
     }
     tracing::info!("configuration: {}", path.display());
-    let loaded = alerting::load_rules(&config, &path)?;
-    for warning in &loaded.warnings {
-        tracing::warn!("{warning}");
-    }
-    let rules = loaded.rules;
-    let channels = alerting::channels(&config)?;
     let monitor = Monitor::start(Settings {
         state_dir,
         listen,
@@ -74,16 +78,28 @@ pub(crate) fn start(
         cpu_budget_ratio: config.monitor.cpu_budget_percent.get_ref() / 100.0,
         history: history(&config.history),
         remote_write: remote_writes(&config.remote_write)?,
-        rules,
-        routing: alerting::routing(&config, &channels)?,
-        channels,
-        keep_alerts: alerting::keep(&config),
+        alerting: alerting(&config, &path)?,
         collectors: collectors(&config.collectors),
     })?;
     if !session.quiet {
         say(&format!("page: http://{}/", monitor.address()));
     }
     Ok(monitor)
+}
+
+/// What is looked for, and who is told.
+fn alerting(config: &Config, path: &Path) -> Result<Alerting, Failure> {
+    let loaded = alerting::load_rules(config, path)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let channels = alerting::channels(config)?;
+    Ok(Alerting {
+        rules: loaded.rules,
+        routing: alerting::routing(config, &channels)?,
+        channels,
+        keep: alerting::keep(config),
+    })
 }
 
 pub(super) fn history(config: &History) -> Limits {

@@ -82,7 +82,7 @@ fn what_waits_for_a_channel_that_is_gone_is_dropped_once_and_that_is_on_record()
         kernel: String::new(),
         cores: 1,
     };
-    let live = Arc::new(Live::new(host, POLL));
+    let live = Live::new(host, POLL);
     for _ in 0..2 {
         let (_, wake) = mpsc::channel();
         let console = Console {
@@ -91,7 +91,7 @@ fn what_waits_for_a_channel_that_is_gone_is_dropped_once_and_that_is_on_record()
             timeout: TIMEOUT,
         };
         let console = Channel::new("console", ChannelKind::Console(console)).unwrap();
-        deliver(&database, &[console], &live, &wake);
+        deliver(&database, &SharedChannels::new(vec![console]), &live, &wake);
     }
     assert_eq!(store::count_waiting(&database).unwrap(), 0);
     assert_eq!(store::count_dropped(&database).unwrap(), 2);

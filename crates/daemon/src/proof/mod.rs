@@ -3,8 +3,10 @@
 mod document;
 mod notation;
 mod play;
+mod telling;
 mod test;
 
 pub use document::{Document, Test, parse_tests};
 pub use play::{Happened, PlayError, play};
-pub use test::{Outcome, run};
+pub use telling::{Sent, tell};
+pub use test::{Outcome, TestError, run};

@@ -1,10 +1,14 @@
 //! Runs one test of rules.
 
+use jiff::tz::TimeZone;
+use lfs_wrapper_alert::route::Routing;
 use lfs_wrapper_alert::rule::Rule;
 use lfs_wrapper_history::QueryLimits;
+use lfs_wrapper_state::DatabaseError;
 
-use super::document::{Expect, START_MSEC, Test};
+use super::document::{Expect, Notify, START_MSEC, Test};
 use super::play::{Happened, PlayError, play};
+use super::telling::{Sent, tell};
 
 /// What came of a test.
 #[derive(Debug)]
@@ -13,10 +17,24 @@ pub struct Outcome {
     pub wrong: Vec<String>,
     /// All that happened, a line each.
     pub happened: Vec<String>,
+    /// All that was told, a line each message.
+    pub told: Vec<String>,
 }
 
-/// Runs a test over those of `rules` that it asks for.
-pub fn run(test: &Test, rules: &[Rule]) -> Result<Outcome, PlayError> {
+/// Why a test cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum TestError {
+    /// A rule cannot be played.
+    #[error(transparent)]
+    Play(#[from] PlayError),
+    /// SQLite reports something.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+}
+
+/// Runs a test over those of `rules` that it asks for; `routing` says who is
+/// told.
+pub fn run(test: &Test, rules: &[Rule], routing: &Routing) -> Result<Outcome, TestError> {
     let wanted = |rule: &&Rule| test.rules.is_empty() || test.rules.contains(&rule.name);
     let rules: Vec<Rule> = rules.iter().filter(wanted).cloned().collect();
     let mut wrong: Vec<String> = Vec::new();
@@ -29,7 +47,12 @@ pub fn run(test: &Test, rules: &[Rule]) -> Result<Outcome, PlayError> {
     let limits = QueryLimits::default();
     let happened = play(&rules, &test.source, span, test.interval_msec, &limits)?;
     compare(&test.expect, &happened, &mut wrong);
+    let sent = tell(&happened, routing, span.1, &TimeZone::UTC)?;
+    if let Some(notify) = &test.notify {
+        compare_told(notify, &sent, &mut wrong);
+    }
     Ok(Outcome {
+        told: sent.iter().map(render_sent).collect(),
         wrong,
         happened: happened.iter().map(render_happened).collect(),
     })
@@ -57,6 +80,46 @@ fn is_met(expected: &Expect, happened: &Happened) -> bool {
         && expected.severity.as_ref().is_none_or(is_severity)
         && expected.message.as_ref().is_none_or(|message| *message == told.message)
         && labels.clone().all(|(name, value)| told.labels.get(name) == Some(value))
+}
+
+fn compare_told(expect: &[Notify], sent: &[Sent], wrong: &mut Vec<String>) {
+    let mut left: Vec<&Sent> = sent.iter().collect();
+    for expected in expect {
+        match left.iter().position(|one| is_told(expected, one)) {
+            Some(place) => drop(left.remove(place)),
+            None => wrong.push(format!(
+                "not told: {} {} {} {}",
+                render_time(expected.at_msec),
+                expected.channel,
+                expected.rule,
+                expected.kind.as_deref().unwrap_or_default()
+            )),
+        }
+    }
+    wrong.extend(left.into_iter().map(|one| format!("told unexpectedly: {}", render_sent(one))));
+}
+
+fn is_told(expected: &Notify, sent: &Sent) -> bool {
+    let mut notifications = sent.notifications.iter();
+    expected.at_msec == sent.time_msec - START_MSEC
+        && expected.channel == sent.channel
+        && notifications.any(|one| {
+            let kind = expected.kind.as_deref();
+            expected.rule == one.rule && kind.is_none_or(|kind| kind == one.kind.as_str())
+        })
+}
+
+fn render_sent(sent: &Sent) -> String {
+    let what = sent.notifications.iter().map(|one| {
+        let again = if one.is_reminder { " again" } else { "" };
+        format!("{} {}{again} {}", one.rule, one.kind.as_str(), one.severity)
+    });
+    format!(
+        "{} {}: {}",
+        render_time(sent.time_msec - START_MSEC),
+        sent.channel,
+        what.collect::<Vec<_>>().join(", ")
+    )
 }
 
 fn render_expect(expected: &Expect) -> String {

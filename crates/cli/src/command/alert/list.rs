@@ -38,7 +38,7 @@ pub(crate) struct History {
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = parse_label)]
     labels: Vec<(String, String)>,
     /// So many at most
-    #[arg(long, value_name = "COUNT", default_value_t = LISTED_MAX)]
+    #[arg(long, value_name = "COUNT", default_value_t = 1000)]
     limit: usize,
 }
 

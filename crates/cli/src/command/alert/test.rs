@@ -8,6 +8,7 @@ use lfs_wrapper_daemon::proof;
 use lfs_wrapper_daemon::rulebook::PromQl;
 use serde_json::json;
 
+use crate::alerting;
 use crate::command::Done;
 use crate::failure::{Failure, Kind};
 use crate::output::{print, print_json};
@@ -31,7 +32,7 @@ pub(crate) struct Test {
 
 pub(crate) fn run(session: &Session, arguments: &Test) -> Done {
     let rules = match arguments.rules.to_str() {
-        Some("default") => crate::alerting::built_in_rules()?,
+        Some("default") => alerting::built_in_rules()?,
         _ => {
             let read = read_rules_file(&arguments.rules, &PromQl);
             let read = read.map_err(|error| Failure::new(Kind::Config, error.to_string()))?;
@@ -46,9 +47,12 @@ pub(crate) fn run(session: &Session, arguments: &Test) -> Done {
     })?;
     let document = proof::parse_tests(&arguments.tests, &text)
         .map_err(|error| Failure::new(Kind::Config, format!("reading the tests {error}")))?;
+    // With the routes of the configuration, so that a test shows who is told.
+    let (config, _) = session.config()?;
+    let routing = alerting::routing(&config, &alerting::channels(&config)?)?;
     let (mut failed, mut results) = (0, Vec::new());
     for test in &document.tests {
-        let outcome = proof::run(test, &rules)
+        let outcome = proof::run(test, &rules, &routing)
             .map_err(|error| Failure::new(Kind::Config, format!("test '{}': {error}", test.name)))?;
         failed += usize::from(!outcome.wrong.is_empty());
         if session.json {
@@ -75,11 +79,11 @@ pub(crate) fn run(session: &Session, arguments: &Test) -> Done {
 fn render(session: &Session, name: &str, outcome: &proof::Outcome) -> String {
     let style = session.style();
     if outcome.wrong.is_empty() && session.verbose == 0 {
-        return format!("{}  {name}\n", style.good("ok"));
+        return format!("{}  {name}\n", "ok");
     }
     let word = match outcome.wrong.is_empty() {
-        true => style.good("ok"),
-        false => style.bad("FAILED"),
+        true => "ok".to_owned(),
+        false => style.bad("FAILED").to_string(),
     };
     let mut text = format!("{word}  {name}\n");
     for line in &outcome.wrong {
