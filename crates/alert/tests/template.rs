@@ -43,6 +43,7 @@ fn a_template_shows_values() {
     let table = [
         ("memory {{ value | round(1) }}% used", "memory 97.3% used"),
         ("{{ value | round }} of {{ threshold }}", "97 of 95"),
+        ("{{ threshold | round(1) }}", "95.0"),
         ("{{ labels.mountpoint }} is full", "/mnt/lfs is full"),
         ("{{ labels[\"mountpoint\"] }}", "/mnt/lfs"),
         ("[{{ labels.absent }}]", "[]"),

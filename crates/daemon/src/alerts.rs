@@ -11,8 +11,7 @@ use lfs_wrapper_model::{Severity, TimeMsec};
 
 use crate::rulebook::Look;
 
-/// What is shown for an alert whose rule has no `summary`, or one that cannot
-/// be rendered.
+/// The annotations that are shown everywhere.
 const SUMMARY: &str = "summary";
 const RUNBOOK: &str = "runbook";
 
@@ -234,6 +233,18 @@ fn tell(rule: &Rule, labels: &Labels, transition: Transition, time_msec: TimeMse
         annotations.insert(name.clone(), text);
     }
     let summary = annotations.remove(SUMMARY);
+    let speaks_of_kinds = rule
+        .annotations
+        .get(SUMMARY)
+        .is_some_and(|template| template.source().contains("kind"));
+    let message = match (transition.kind, summary) {
+        (_, Some(summary)) if speaks_of_kinds => summary,
+        (Kind::Resolved, Some(summary)) if transition.value.is_some() => format!("over: {summary}"),
+        (Kind::Resolved, _) => format!("over: {}", name_alert(rule, labels)),
+        (Kind::Nodata, _) => format!("no value any more: {}", name_alert(rule, labels)),
+        (_, Some(summary)) => summary,
+        (_, None) => describe(&values),
+    };
     Told {
         rule: rule.name.clone(),
         labels: labels.clone(),
@@ -241,23 +252,28 @@ fn tell(rule: &Rule, labels: &Labels, transition: Transition, time_msec: TimeMse
         severity: transition.severity,
         value: transition.value,
         threshold: transition.threshold,
-        message: summary.unwrap_or_else(|| describe(&values)),
+        message,
         runbook: annotations.remove(RUNBOOK).unwrap_or_default(),
         annotations,
         time_msec,
     }
 }
 
+/// The rule and what tells this alert from its others.
+fn name_alert(rule: &Rule, labels: &Labels) -> String {
+    let own = labels.iter().filter(|(name, _)| !rule.labels.contains_key(*name));
+    let own: Vec<String> = own.map(|(name, value)| format!("{name} {value}")).collect();
+    match own.is_empty() {
+        true => rule.name.clone(),
+        false => format!("{} ({})", rule.name, own.join(", ")),
+    }
+}
+
+/// For a rule without a summary.
 fn describe(values: &Values<'_>) -> String {
     let number = |value: Option<f64>| value.map_or("?".to_owned(), |value| value.to_string());
-    let threshold = match values.threshold {
-        Some(threshold) => format!(" (threshold: {threshold})"),
-        None => String::new(),
-    };
-    let rule = values.rule;
-    match values.kind {
-        Kind::Resolved => format!("{rule} is well again{threshold}"),
-        Kind::Nodata => format!("{rule}: no value any more{threshold}"),
-        _ => format!("{rule}: {}{threshold}", number(values.value)),
-    }
+    let threshold = values.threshold.map_or_else(String::new, |threshold| {
+        format!(" (threshold: {threshold})")
+    });
+    format!("{}: {}{threshold}", values.rule, number(values.value))
 }

@@ -73,7 +73,14 @@ fn environment() -> Environment<'static> {
 fn add_number_filters(environment: &mut Environment<'static>) {
     environment.add_filter("round", |value: Value, digits: Option<u32>| {
         with_number(value, |number| {
-            Value::from(number::round(number, digits.unwrap_or(0)))
+            match digits.unwrap_or(0) {
+                0 => Value::from(number::round(number, 0)),
+                // A text, as printf's: with the zeros that say how exact it is.
+                digits => Value::from(number::fixed(
+                    number::round(number, digits),
+                    usize::try_from(digits.min(15)).unwrap_or(0),
+                )),
+            }
         })
     });
     for (name, render) in NUMBER_FILTERS {

@@ -158,7 +158,7 @@ impl Template {
     }
 
     /// The template as Prometheus' rule files have them; `None` where that
-    /// cannot say the same. Numbers that are rounded keep their zeros there.
+    /// cannot say the same.
     pub fn to_go(&self) -> Option<String> {
         self.to_go_with(&Constants::default())
     }

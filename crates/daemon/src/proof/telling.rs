@@ -12,9 +12,6 @@ use lfs_wrapper_state::{Database, DatabaseError};
 
 use super::play::Happened;
 
-/// How often the monitor looks what time alone makes due.
-const LOOK_MSEC: i64 = 1_000;
-
 /// One message of a channel.
 #[derive(Clone, Debug)]
 pub struct Sent {
@@ -26,11 +23,12 @@ pub struct Sent {
     pub notifications: Vec<Notification>,
 }
 
-/// The messages that `routing` makes of what happened until `to_msec`.
+/// The messages that `routing` makes of what happened until `to_msec`; it is
+/// looked each `look_msec` what time alone makes due.
 pub fn tell(
     happened: &[Happened],
     routing: &Routing,
-    to_msec: TimeMsec,
+    (to_msec, look_msec): (TimeMsec, i64),
     zone: &TimeZone,
 ) -> Result<Vec<Sent>, DatabaseError> {
     let database = Database::in_memory()?;
@@ -47,7 +45,7 @@ pub fn tell(
             }
             store::tell_due(&database, routing, now_msec, zone)?;
             deliver(&database, now_msec, &mut sent)?;
-            let next_look = now_msec + LOOK_MSEC;
+            let next_look = now_msec + look_msec;
             let next_change = happened.peek().map(|one| one.told.time_msec);
             now_msec = next_change.map_or(next_look, |next| next.min(next_look));
         }

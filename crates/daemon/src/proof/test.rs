@@ -10,6 +10,9 @@ use super::document::{Expect, Notify, START_MSEC, Test};
 use super::play::{Happened, PlayError, play};
 use super::telling::{Sent, tell};
 
+/// How often the monitor looks what time alone makes due, at most.
+const LOOK_MSEC: i64 = 1_000;
+
 /// What came of a test.
 #[derive(Debug)]
 pub struct Outcome {
@@ -47,7 +50,7 @@ pub fn run(test: &Test, rules: &[Rule], routing: &Routing) -> Result<Outcome, Te
     let limits = QueryLimits::default();
     let happened = play(&rules, &test.source, span, test.interval_msec, &limits)?;
     compare(&test.expect, &happened, &mut wrong);
-    let sent = tell(&happened, routing, span.1, &TimeZone::UTC)?;
+    let sent = tell(&happened, routing, (span.1, test.interval_msec.max(LOOK_MSEC)), &TimeZone::UTC)?;
     if let Some(notify) = &test.notify {
         compare_told(notify, &sent, &mut wrong);
     }
