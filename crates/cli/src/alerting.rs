@@ -34,9 +34,6 @@ const DAY_MSEC: i64 = 24 * 60 * 60 * 1000;
 
 const DEV_LOG: &str = "/dev/log";
 
-/// What all terminals are written to with.
-const WALL: &str = "wall";
-
 /// An Alertmanager hears of an alert so many times within the time after which
 /// it would believe that it is over.
 const TOLD_PER_KEEP: i64 = 3;
@@ -112,8 +109,8 @@ pub(crate) fn channels(config: &Config) -> Result<Vec<Channel>, Failure> {
 fn console(wall: Option<lfs_wrapper_model::Severity>, timeout: Duration) -> Console {
     Console {
         wall,
-        wall_command: vec![WALL.to_owned()],
         timeout,
+        ..Console::default()
     }
 }
 

@@ -85,12 +85,7 @@ fn what_waits_for_a_channel_that_is_gone_is_dropped_once_and_that_is_on_record()
     let live = Live::new(host, POLL);
     for _ in 0..2 {
         let (_, wake) = mpsc::channel();
-        let console = Console {
-            wall: None,
-            wall_command: Vec::new(),
-            timeout: TIMEOUT,
-        };
-        let console = Channel::new("console", ChannelKind::Console(console)).unwrap();
+        let console = Channel::new("console", ChannelKind::Console(Console::default())).unwrap();
         deliver(&database, &SharedChannels::new(vec![console]), &live, &wake);
     }
     assert_eq!(store::count_waiting(&database).unwrap(), 0);
