@@ -204,7 +204,11 @@ fn reload_told(refused: Option<String>, time_msec: TimeMsec) -> Told {
     let (kind, message) = match refused {
         Some(why) => (
             Kind::Raised,
-            format!("RULES refused, those from before stay: {why}"),
+            // The file, the place and the fault; what is shown below has no room.
+            format!(
+                "RULES refused, those from before stay: {}",
+                why.lines().next().unwrap_or_default()
+            ),
         ),
         None => (Kind::Resolved, "RULES loaded".to_owned()),
     };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lfs_wrapper_alert::document::{ExprCheck, ExprError};
-use lfs_wrapper_alert::rule::{Labels, Rule};
+use lfs_wrapper_alert::rule::{Labels, Origin, Rule};
 use lfs_wrapper_history::{
     METRIC_NAME, Query, QueryError, QueryLimits, Source, Value, VectorSample,
 };
@@ -127,10 +127,12 @@ impl Rulebook {
         })
     }
 
-    /// Metrics that a rule names and `known` does not have, with the rule.
+    /// Metrics that a rule of a file names and `known` does not have, with the
+    /// rule. Built-in rules also look for what few machines have.
     pub fn unknown_metrics(&self, known: &dyn Fn(&str) -> bool) -> Vec<(&str, &str)> {
         let mut unknown = Vec::new();
-        for entry in &self.entries {
+        let written = |entry: &&Entry| entry.rule.origin != Origin::BuiltIn;
+        for entry in self.entries.iter().filter(written) {
             let names = entry.query.metric_names().into_iter();
             let missing = names.filter(|name| !known(name));
             unknown.extend(missing.map(|name| (entry.rule.name.as_str(), name)));

@@ -127,7 +127,7 @@ fn list(session: &Session, channels: &[Channel]) -> Done {
 fn row(channel: &Channel, state: Option<&ChannelState>) -> Vec<String> {
     let count = |count: fn(&ChannelState) -> u64| state.map_or(0, count).to_string();
     let how = match state.and_then(|state| state.failing_since_msec) {
-        Some(since) => format!("failing for {}", render_age(since, now_msec())),
+        Some(since) => format!("failing since {}", render_age(since, now_msec())),
         None if state.is_none() => "nothing was told yet".to_owned(),
         None => "well".to_owned(),
     };

@@ -2,9 +2,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 use jiff::tz::TimeZone;
+use lfs_wrapper_alert::engine::State;
+use lfs_wrapper_alert::rule::Labels;
 use lfs_wrapper_alert::store::{self, HistoryFilter};
 use lfs_wrapper_daemon::convert;
-use lfs_wrapper_model::{now_msec, render_rfc3339};
+use lfs_wrapper_model::{now_msec, render_rfc3339, visible};
 
 use crate::command::Done;
 use crate::failure::Failure;
@@ -44,10 +46,20 @@ pub(crate) struct History {
 
 pub(crate) fn run(session: &Session, _: &List) -> Done {
     let (_, database) = session.open()?;
-    let alerts = store::list_alerts(&database, true, LISTED_MAX);
-    let alerts = alerts.map_err(|error| database.error(error))?;
-    list(session, alerts)?;
+    let fail = |error| Failure::from(database.error(error));
+    let alerts = store::list_alerts(&database, true, LISTED_MAX).map_err(fail)?;
+    let memories = store::read_memories(&database).map_err(fail)?;
+    let pending = memories.into_iter();
+    let pending = pending.filter(|(_, _, memory)| memory.state() == State::Pending);
+    let pending: Vec<Pending> = pending.map(|(rule, labels, _)| Pending { rule, labels }).collect();
+    list(session, alerts, &pending)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A value that is beyond a level of a rule, and not for long enough yet.
+struct Pending {
+    rule: String,
+    labels: Labels,
 }
 
 pub(crate) fn run_history(session: &Session, arguments: &History) -> Done {
@@ -74,25 +86,43 @@ fn parse_label(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-fn list(session: &Session, alerts: Vec<store::Alert>) -> Result<(), Failure> {
+fn list(
+    session: &Session,
+    alerts: Vec<store::Alert>,
+    pending: &[Pending],
+) -> Result<(), Failure> {
     if session.json {
         let alerts: Vec<_> = alerts.into_iter().map(convert::alert).collect();
         return print_json(&alerts);
     }
-    if alerts.is_empty() {
+    if alerts.is_empty() && pending.is_empty() {
         return print("no alert: all is well\n");
     }
     let now = now_msec();
     let row = |alert: &store::Alert| {
+        let state = match &alert.acknowledged {
+            Some(acknowledged) => format!("{}, {} knows", alert.state, acknowledged.by),
+            None => alert.state.clone(),
+        };
         vec![
+            alert.id.to_string(),
             alert.severity.clone(),
-            alert.state.clone(),
+            state,
             render_age(alert.since_msec, now),
-            alert.message.clone(),
+            visible(&alert.message),
         ]
     };
-    let rows: Vec<Vec<String>> = alerts.iter().map(row).collect();
-    let header = ["SEVERITY", "STATE", "SINCE", "WHAT"];
+    let pending = pending.iter().map(|pending| {
+        let labels: Vec<String> = pending
+            .labels
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let what = format!("{} ({})", pending.rule, labels.join(", "));
+        ["", "", "pending", "", &what].map(str::to_owned).to_vec()
+    });
+    let rows: Vec<Vec<String>> = alerts.iter().map(row).chain(pending).collect();
+    let header = ["ID", "SEVERITY", "STATE", "SINCE", "WHAT"];
     print(&render_table(session.style(), &header, &rows, header.len()))
 }
 
@@ -112,7 +142,7 @@ fn history(session: &Session, entries: &[store::HistoryEntry]) -> Result<(), Fai
             render_rfc3339(entry.time_msec),
             entry.severity.clone(),
             entry.kind.clone(),
-            entry.message.clone(),
+            visible(&entry.message),
         ]
     };
     let rows: Vec<Vec<String>> = entries.iter().map(row).collect();
