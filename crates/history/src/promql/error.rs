@@ -46,6 +46,16 @@ pub enum LimitHit {
         /// The limit.
         limit: usize,
     },
+    /// A label's value that the query makes is too long.
+    #[error(
+        "{function}() makes a label value of more than {limit} bytes; take less of the labels into it"
+    )]
+    LabelValue {
+        /// The function that makes it.
+        function: &'static str,
+        /// The limit.
+        limit: usize,
+    },
     /// Too many series.
     #[error(
         "the query matches or makes more than {limit} series (series_max); add a matcher or aggregate"
@@ -121,7 +131,9 @@ impl QueryError {
             Self::Limit(
                 LimitHit::Text { .. } | LimitHit::Depth { .. } | LimitHit::Points { .. },
             ) => ErrorKind::BadData,
-            Self::Limit(LimitHit::Samples { .. } | LimitHit::Series { .. })
+            Self::Limit(
+                LimitHit::LabelValue { .. } | LimitHit::Samples { .. } | LimitHit::Series { .. },
+            )
             | Self::Execution(_)
             | Self::Read(ReadError::TooManySeries { .. } | ReadError::TooMuch { .. }) => {
                 ErrorKind::Execution

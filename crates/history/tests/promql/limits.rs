@@ -171,3 +171,70 @@ fn times_at_the_ends_of_what_can_be_counted_are_no_danger() {
             .is_err()
     );
 }
+
+#[test]
+fn labels_that_a_query_makes_are_limited_one_by_one_and_in_all() {
+    let source = source(&["a{x=\"1\"} 1"]);
+    let joined = |times: usize| {
+        let seed = "label_replace(vector(1), \"a\", \"x\", \"\", \"\")";
+        nested("label_join(", times, seed, ", \"a\", \"\", \"a\", \"a\")")
+    };
+    let replaced = |times: usize| {
+        let ten = "$1".repeat(10);
+        let after = format!(", \"a\", \"{ten}\", \"a\", \"(.*)\")");
+        nested(
+            "label_replace(",
+            times,
+            "label_replace(a, \"a\", \"x\", \"\", \"\")",
+            &after,
+        )
+    };
+    let limits = Limits::default();
+    for (within, beyond, function) in [
+        (joined(16), joined(30), "label_join"),
+        (replaced(4), replaced(9), "label_replace"),
+    ] {
+        assert_eq!(range(&source, &within, 1, &limits).unwrap(), 1);
+        let error = range(&source, &beyond, 1, &limits).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Execution);
+        let wanted = format!("{function}() makes a label value of more than 65536 bytes");
+        assert!(error.to_string().starts_with(&wanted), "{error}");
+    }
+    // Each is short enough, but there are too many: made, copied to others, or
+    // made again for each value.
+    let limits = Limits {
+        samples_max: 20_000,
+        ..Limits::default()
+    };
+    let values = "count_values(\"v\", vector(time()))";
+    let many = format!("label_replace({values}, \"a\", \"x\", \"\", \"\")");
+    let long = joined(15);
+    for text in [
+        nested("label_join(", 15, &many, ", \"a\", \"\", \"a\", \"a\")"),
+        format!("{values} * on () group_left (a) {long}"),
+        format!("count_values without (x) (\"v\", {long} + time())"),
+    ] {
+        range(&source, &text, 1, &limits).unwrap();
+        let error = range(&source, &text, 100, &limits).unwrap_err();
+        assert!(error.to_string().contains("samples_max"), "{error}: {text}");
+    }
+}
+
+#[test]
+fn counts_of_values_are_limited_while_they_are_made() {
+    let source = MemorySource::default();
+    // Far more than there is memory for, were it looked at only at the end.
+    for (modulo, window, samples_max, wanted) in [
+        (20_000, "1d:1s", 20_000_000, "samples_max"),
+        (200_000, "100h:1s", usize::MAX, "series_max"),
+    ] {
+        let limits = Limits {
+            samples_max,
+            ..Limits::default()
+        };
+        let counts = format!("count_values(\"v\", vector(time() % {modulo}))");
+        let text = format!("last_over_time({counts}[{window}])");
+        let error = range(&source, &text, 1, &limits).unwrap_err();
+        assert!(error.to_string().contains(wanted), "{error}: {text}");
+    }
+}

@@ -14,6 +14,7 @@ mod reduce;
 mod rows;
 mod select;
 mod subquery;
+mod template;
 mod top;
 mod window;
 
@@ -134,8 +135,7 @@ impl<'query> Evaluator<'query> {
             return self.evaluate(inner, steps);
         }
         let table = self.evaluate(inner, &Steps::one(steps.first_msec))?;
-        let size = table.size().saturating_mul(steps.count);
-        self.budget.hold(size)?;
+        self.budget.hold(table.repeated_size(steps.count))?;
         Ok(table.repeat(steps.count))
     }
 
