@@ -13,6 +13,7 @@ mod labels;
 #[path = "../tests/memory/mod.rs"]
 mod memory;
 pub mod moments;
+mod pattern;
 mod promql;
 pub mod remote;
 mod source;
@@ -20,6 +21,7 @@ mod store;
 
 pub use codec::{Block, BlockReader, Damage, PackedRow, Row, Run, Unfit, encode};
 pub use labels::{Labels, METRIC_NAME, is_label_name, is_metric_name};
+pub use pattern::Pattern;
 pub use promql::{
     Answer, Endpoint, ErrorKind, LimitHit, Limits as QueryLimits, Query, QueryError, Reply,
     Service, Value, VectorSample, parse_selector, render_answer, render_data, reply,

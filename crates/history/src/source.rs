@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use lfs_wrapper_model::TimeMsec;
 use lfs_wrapper_model::metric::MetricKind;
-use regex::Regex;
 
 use crate::labels::Labels;
+use crate::pattern::Pattern;
 
 /// The bits of the value that ends a series: Prometheus' staleness marker.
 const STALE_BITS: u64 = 0x7ff0_0000_0000_0002;
@@ -37,9 +37,9 @@ pub enum Condition {
     /// `!=`
     NotEqual(String),
     /// `=~`, anchored at both ends.
-    Match(Regex),
+    Match(Pattern),
     /// `!~`
-    NoMatch(Regex),
+    NoMatch(Pattern),
 }
 
 impl Matcher {

@@ -38,6 +38,14 @@ pub enum LimitHit {
         /// The limit.
         limit: usize,
     },
+    /// Regular expressions that are too large.
+    #[error(
+        "the regular expressions of the query take more than {limit} bytes when compiled; use fewer, shorter ones or less repetition in them"
+    )]
+    Patterns {
+        /// The limit.
+        limit: usize,
+    },
     /// Too many samples read or held.
     #[error(
         "query processing would load too many samples into memory: more than {limit} (samples_max); ask for less time, fewer series or a longer step"
@@ -129,7 +137,10 @@ impl QueryError {
                 ErrorKind::BadData
             }
             Self::Limit(
-                LimitHit::Text { .. } | LimitHit::Depth { .. } | LimitHit::Points { .. },
+                LimitHit::Text { .. }
+                | LimitHit::Depth { .. }
+                | LimitHit::Patterns { .. }
+                | LimitHit::Points { .. },
             ) => ErrorKind::BadData,
             Self::Limit(
                 LimitHit::LabelValue { .. } | LimitHit::Samples { .. } | LimitHit::Series { .. },

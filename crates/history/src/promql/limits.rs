@@ -40,14 +40,45 @@ impl Default for Limits {
     }
 }
 
+/// When a query must be done with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadline {
+    started: Instant,
+    timeout: Duration,
+}
+
+impl Deadline {
+    /// The time that `limits` give, from now on.
+    pub(super) fn from_now(limits: &Limits) -> Self {
+        Self {
+            started: Instant::now(),
+            timeout: limits.timeout,
+        }
+    }
+
+    /// When to give up; `None` where that is beyond the clock's end.
+    pub(super) fn at(&self) -> Option<Instant> {
+        self.started.checked_add(self.timeout)
+    }
+
+    /// Whether there is time left.
+    pub(super) fn check(&self) -> Result<(), QueryError> {
+        if self.started.elapsed() < self.timeout {
+            return Ok(());
+        }
+        Err(QueryError::TimedOut {
+            limit_msec: self.timeout.as_millis(),
+        })
+    }
+}
+
 /// What one evaluation has used of its limits.
 pub(super) struct Budget {
     samples_max: usize,
     series_max: usize,
     loaded: usize,
     held: usize,
-    started: Instant,
-    timeout: Duration,
+    deadline: Deadline,
     since_look: usize,
 }
 
@@ -55,21 +86,20 @@ pub(super) struct Budget {
 const WORK_PER_LOOK: usize = 8192;
 
 impl Budget {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &Limits, deadline: Deadline) -> Self {
         Self {
             samples_max: limits.samples_max,
             series_max: limits.series_max,
             loaded: 0,
             held: 0,
-            started: Instant::now(),
-            timeout: limits.timeout,
+            deadline,
             since_look: 0,
         }
     }
 
     /// When to give up; `None` where that is beyond the clock's end.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.started.checked_add(self.timeout)
+        self.deadline.at()
     }
 
     /// `work` units were done, a unit being about one sample.
@@ -79,12 +109,7 @@ impl Budget {
             return Ok(());
         }
         self.since_look = 0;
-        if self.started.elapsed() < self.timeout {
-            return Ok(());
-        }
-        Err(QueryError::TimedOut {
-            limit_msec: self.timeout.as_millis(),
-        })
+        self.deadline.check()
     }
 
     /// `count` samples were read.

@@ -62,7 +62,7 @@ fn errors_tell_where_they_are() {
     wrong("ä", "1:1: parse error: unexpected character 'ä', at \"ä\"");
     wrong(
         "a{x=~\"(\"}",
-        "1:6: parse error: invalid regular expression: unclosed group, at \"\\\"(\\\"\"",
+        "1:6: parse error: invalid regular expression: missing closing ): `(`, at \"\\\"(\\\"\"",
     );
 }
 

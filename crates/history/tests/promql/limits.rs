@@ -124,6 +124,9 @@ fn the_time_is_limited() {
     let error = range(&source, "sum_over_time(a[1000h:1s])", 100, &limits).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert!(error.to_string().contains("timeout"), "{error}");
+    // It passes while a query is read, too.
+    let error = Query::parse_within("a{x=~\"b.*\"}", &limits).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
 }
 
 #[test]
@@ -170,6 +173,30 @@ fn times_at_the_ends_of_what_can_be_counted_are_no_danger() {
             .range(&source, 0, 1, 1, &limits)
             .is_err()
     );
+}
+
+#[test]
+fn the_patterns_of_a_query_are_limited_in_all_and_equal_ones_count_once() {
+    let source = source(&["u{x=\"abcdefghijklmnopqrst\"} 1"]);
+    let matcher = |number: usize, length: usize| format!("x=~\"\\\\w{{{length}}}|{number}\"");
+    let selector = |matchers: Vec<String>| format!("u{{{}}}", matchers.join(","));
+    let equal = selector(vec![matcher(0, 20); 3000]);
+    assert_eq!(range(&source, &equal, 1, &Limits::default()).unwrap(), 1);
+    let few = selector((0..100).map(|number| matcher(number, 20)).collect());
+    assert_eq!(range(&source, &few, 1, &Limits::default()).unwrap(), 1);
+    let pattern = "(\\\\pL{100}){10}|";
+    let replaced =
+        |number: usize| format!("label_replace(u, \"y\", \"\", \"x\", \"{pattern}{number}\")");
+    for text in [
+        selector((0..3000).map(|number| matcher(number, 20)).collect()),
+        selector(vec![format!("x=~\"{pattern}\"")]),
+        replaced(1),
+    ] {
+        let error = range(&source, &text, 1, &Limits::default()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BadData);
+        let wanted = "the regular expressions of the query take more than 16777216 bytes";
+        assert!(error.to_string().starts_with(wanted), "{error}");
+    }
 }
 
 #[test]

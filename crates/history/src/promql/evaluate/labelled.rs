@@ -2,10 +2,10 @@
 
 use super::super::error::{LimitHit, QueryError};
 use super::super::node::Call;
-use super::super::plan::matchers::compile;
 use super::rows::{Row, label_size, require_distinct};
 use super::template::Template;
 use super::{Evaluator, Steps};
+use crate::pattern::PatternError;
 use crate::source::is_stale;
 
 /// How long a label's value may be that a query makes, in bytes.
@@ -24,11 +24,8 @@ impl Evaluator<'_> {
         let replacement = self.argument_text(call, 2, steps)?;
         let source = self.argument_text(call, 3, steps)?;
         let pattern = self.argument_text(call, 4, steps)?;
-        let pattern = compile(&pattern).map_err(|error| {
-            let message =
-                format!("invalid regular expression in label_replace(): {pattern}: {error}");
-            QueryError::Execution(message)
-        })?;
+        let compiled = self.patterns.compile_groups(&pattern);
+        let pattern = compiled.map_err(|error| wrong_pattern(&pattern, error))?;
         require_label("destination", &target, call.name)?;
         let template = Template::parse(&replacement, &pattern);
         let mut rows = self.argument_rows(call, 0, steps)?;
@@ -92,6 +89,15 @@ impl Evaluator<'_> {
         self.budget.work(bytes / BYTES_PER_WORK)?;
         row.labels = row.labels.with(target, value);
         Ok(())
+    }
+}
+
+fn wrong_pattern(pattern: &str, error: PatternError) -> QueryError {
+    match error {
+        PatternError::TooLarge { limit } => LimitHit::Patterns { limit }.into(),
+        PatternError::Wrong(error) => QueryError::Execution(format!(
+            "invalid regular expression in label_replace(): {pattern}: {error}"
+        )),
     }
 }
 
