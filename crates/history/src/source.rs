@@ -154,12 +154,14 @@ pub trait Source {
     /// that have no sample in the time asked for may be among them.
     fn select(&self, selection: &Selection<'_>) -> Result<Vec<Selected>, ReadError>;
 
-    /// The labels of series that match and have samples between two moments.
+    /// The labels of series that match and have samples between two moments;
+    /// given up at `deadline`.
     fn series(
         &self,
         matchers: &[Matcher],
         from_msec: TimeMsec,
         to_msec: TimeMsec,
+        deadline: Option<Instant>,
     ) -> Result<Vec<Labels>, ReadError>;
 
     /// What is known of the metrics, sorted by name.

@@ -46,6 +46,14 @@ pub enum LimitHit {
         /// The limit.
         limit: usize,
     },
+    /// The answer is too long.
+    #[error(
+        "the answer is longer than {limit} bytes (answer_bytes_max); ask for less time, fewer series or a longer step"
+    )]
+    Answer {
+        /// The limit.
+        limit: usize,
+    },
     /// Too many samples read or held.
     #[error(
         "query processing would load too many samples into memory: more than {limit} (samples_max); ask for less time, fewer series or a longer step"
@@ -143,7 +151,10 @@ impl QueryError {
                 | LimitHit::Points { .. },
             ) => ErrorKind::BadData,
             Self::Limit(
-                LimitHit::LabelValue { .. } | LimitHit::Samples { .. } | LimitHit::Series { .. },
+                LimitHit::Answer { .. }
+                | LimitHit::LabelValue { .. }
+                | LimitHit::Samples { .. }
+                | LimitHit::Series { .. },
             )
             | Self::Execution(_)
             | Self::Read(ReadError::TooManySeries { .. } | ReadError::TooMuch { .. }) => {

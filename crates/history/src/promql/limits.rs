@@ -15,8 +15,10 @@ pub struct Limits {
     pub samples_max: usize,
     /// Series that a selector may choose or a step may make.
     pub series_max: usize,
-    /// Moments of a range query.
+    /// Steps of a range query, from its first moment to its last.
     pub points_max: usize,
+    /// Bytes of an answer as JSON, about.
+    pub answer_bytes_max: usize,
     /// Bytes of a query's text.
     pub text_max: usize,
     /// How deep a query may be nested; a chain of operators counts as nested.
@@ -33,10 +35,31 @@ impl Default for Limits {
             samples_max: 20_000_000,
             series_max: 50_000,
             points_max: 11_000,
+            answer_bytes_max: 64 << 20,
             text_max: 64 * 1024,
             depth_max: 128,
             timeout: Duration::from_secs(60),
         }
+    }
+}
+
+/// What a point of an answer is written with, in bytes: a time of ten digits and
+/// a value of one at least.
+const POINT_BYTES: usize = 16;
+
+impl Limits {
+    /// Whether an answer of so many points may be made.
+    pub(super) fn check_points(&self, points: usize) -> Result<(), QueryError> {
+        self.check_answer(points.saturating_mul(POINT_BYTES))
+    }
+
+    /// Whether an answer may be so long.
+    pub(super) fn check_answer(&self, bytes: usize) -> Result<(), QueryError> {
+        if bytes > self.answer_bytes_max {
+            let limit = self.answer_bytes_max;
+            return Err(LimitHit::Answer { limit }.into());
+        }
+        Ok(())
     }
 }
 

@@ -87,7 +87,7 @@ fn steps_samples_and_series_are_counted() {
         let error = range(&source, text, steps, limits).unwrap_err();
         (error.kind(), error.to_string())
     };
-    let (kind, message) = told("a", 101, &limits(10_000, 20));
+    let (kind, message) = told("a", 102, &limits(10_000, 20));
     assert_eq!(kind, ErrorKind::BadData);
     assert!(
         message.contains("exceeded maximum resolution of 100 points"),
@@ -112,6 +112,33 @@ fn steps_samples_and_series_are_counted() {
             .1
             .contains("series_max")
     );
+}
+
+#[test]
+fn there_are_as_many_steps_as_in_prometheus() {
+    let source = MemorySource::default();
+    let limits = Limits::default();
+    assert_eq!(range(&source, "vector(1)", 11_001, &limits).unwrap(), 1);
+    let error = range(&source, "vector(1)", 11_002, &limits).unwrap_err();
+    assert!(error.to_string().contains("11000 points"), "{error}");
+}
+
+#[test]
+fn answers_are_limited_before_their_points_are_made() {
+    let source = source(&["a{x=\"1\"} 1", "a{x=\"2\"} _ 1"]);
+    let limits = |answer_bytes_max| Limits {
+        answer_bytes_max,
+        ..Limits::default()
+    };
+    // What is not there takes no room.
+    assert_eq!(range(&source, "a", 6, &limits(160)).unwrap(), 2);
+    let error = range(&source, "a", 6, &limits(159)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Execution);
+    let wanted = "longer than 159 bytes (answer_bytes_max)";
+    assert!(error.to_string().contains(wanted), "{error}");
+    let limits = limits(159);
+    let query = Query::parse("vector(1)[10m:30s]").unwrap();
+    assert!(query.instant(&source, 0, &limits).is_err());
 }
 
 #[test]

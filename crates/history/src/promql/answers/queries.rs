@@ -3,7 +3,7 @@
 use super::super::error::QueryError;
 use super::super::limits::{Deadline, Limits};
 use super::super::query::Query;
-use super::super::render::render_answer;
+use super::super::render::render_within;
 use super::super::value::{Answer, Value};
 use super::parameters::{Parameters, invalid, wrong};
 use super::{Data, Service};
@@ -18,7 +18,7 @@ pub(super) fn query(
     let deadline = Deadline::from_now(&limits);
     let query = parse(parameters, &limits, deadline)?;
     let answer = query.instant_until(service.source, time_msec, &limits, deadline)?;
-    Ok(data(answer, limit))
+    data(answer, limit, &limits)
 }
 
 pub(super) fn query_range(
@@ -36,7 +36,7 @@ pub(super) fn query_range(
     let query = parse(parameters, &limits, deadline)?;
     let range = (start_msec, end_msec, step_msec);
     let answer = query.range_until(service.source, range, &limits, deadline)?;
-    Ok(data(answer, limit))
+    data(answer, limit, &limits)
 }
 
 fn limits(service: &Service<'_>, parameters: &Parameters<'_>) -> Result<Limits, QueryError> {
@@ -60,7 +60,7 @@ fn parse(
     Query::parse_until(text, limits, deadline).map_err(|error| wrong("query", error))
 }
 
-fn data(mut answer: Answer, limit: Option<usize>) -> Data {
+fn data(mut answer: Answer, limit: Option<usize>, limits: &Limits) -> Result<Data, QueryError> {
     if let Some(limit) = limit {
         let count = match &mut answer.value {
             Value::Vector { samples, .. } => {
@@ -81,9 +81,9 @@ fn data(mut answer: Answer, limit: Option<usize>) -> Data {
                 .push("results truncated due to limit".to_owned());
         }
     }
-    Data {
-        json: render_answer(&answer),
-        warnings: answer.warnings,
-        infos: answer.infos,
-    }
+    let mut data = Data::begin();
+    render_within(answer.value, &mut data.body, limits)?;
+    data.warnings = answer.warnings;
+    data.infos = answer.infos;
+    Ok(data)
 }

@@ -219,6 +219,8 @@ pub(super) fn instant(
     let steps = Steps::one(time_msec);
     if node.kind() == Kind::Matrix {
         let mut series = evaluator.raw(node, &steps)?;
+        let points = series.iter().map(|(_, stretch)| stretch.times.len());
+        within.0.check_points(points.sum())?;
         series.sort_by(|one, other| one.0.cmp(&other.0));
         return Ok(evaluator.answer(Value::Matrix(series)));
     }
@@ -251,12 +253,15 @@ pub(super) fn range(
 ) -> Result<Answer, QueryError> {
     let limits = within.0;
     let steps = Steps::between(start_msec, end_msec, step_msec);
-    if steps.count > limits.points_max {
+    // As Prometheus counts: the steps between the moments.
+    if steps.count.saturating_sub(1) > limits.points_max {
         let limit = limits.points_max;
         return Err(LimitHit::Points { limit }.into());
     }
     let mut evaluator = Evaluator::new(source, within, start_msec, end_msec);
-    let mut series: Vec<(Labels, Stretch)> = match evaluator.evaluate(node, &steps)? {
+    let table = evaluator.evaluate(node, &steps)?;
+    limits.check_points(table.points())?;
+    let mut series: Vec<(Labels, Stretch)> = match table {
         Table::Scalar(values) => vec![(
             Labels::default(),
             Stretch {

@@ -36,6 +36,15 @@ impl Table {
         }
     }
 
+    /// How many values are there.
+    pub(super) fn points(&self) -> usize {
+        match self {
+            Self::Scalar(values) => values.len(),
+            Self::Rows(rows) => rows.iter().map(|row| row.present().count()).sum(),
+            Self::Text(_) => 1,
+        }
+    }
+
     /// What it has for one moment, for `count` moments.
     pub(super) fn repeat(self, count: usize) -> Self {
         match self {
