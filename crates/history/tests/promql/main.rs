@@ -8,6 +8,7 @@ mod aggregations;
 mod api;
 mod errors;
 mod functions;
+mod kept;
 mod limits;
 mod operators;
 mod properties;
