@@ -59,6 +59,12 @@ impl Labels {
         self.0.is_empty()
     }
 
+    /// The bytes of all names and values.
+    pub(crate) fn bytes(&self) -> usize {
+        let pairs = self.0.iter();
+        pairs.map(|(name, value)| name.len() + value.len()).sum()
+    }
+
     /// Those of which `keep` says so.
     #[must_use]
     pub fn filter(&self, mut keep: impl FnMut(&str) -> bool) -> Self {

@@ -8,6 +8,7 @@ pub mod fuzzing;
 mod labels;
 mod memory;
 pub mod moments;
+mod pattern;
 mod promql;
 pub mod remote;
 mod source;
@@ -16,6 +17,7 @@ mod store;
 pub use codec::{Block, BlockReader, Damage, PackedRow, Row, Run, Unfit, encode};
 pub use memory::{MemorySource, parse_series};
 pub use labels::{Labels, METRIC_NAME, is_label_name, is_metric_name};
+pub use pattern::Pattern;
 pub use promql::{
     Answer, Endpoint, ErrorKind, LimitHit, Limits as QueryLimits, Query, QueryError, Reply,
     Service, Value, VectorSample, parse_selector, render_answer, render_data, reply,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::labels::{Labels, METRIC_NAME};
 use crate::source::{
@@ -140,6 +141,7 @@ impl Source for MemorySource {
         matchers: &[Matcher],
         from_msec: i64,
         to_msec: i64,
+        _: Option<Instant>,
     ) -> Result<Vec<Labels>, ReadError> {
         let has_samples = |samples: &Stretch| {
             let within = from_msec..=to_msec;

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use lfs_wrapper_model::TimeMsec;
 use lfs_wrapper_model::metric::MetricKind;
-use regex::Regex;
 
 use crate::labels::Labels;
+use crate::pattern::Pattern;
 
 /// The bits of the value that ends a series: Prometheus' staleness marker.
 const STALE_BITS: u64 = 0x7ff0_0000_0000_0002;
@@ -37,9 +37,9 @@ pub enum Condition {
     /// `!=`
     NotEqual(String),
     /// `=~`, anchored at both ends.
-    Match(Regex),
+    Match(Pattern),
     /// `!~`
-    NoMatch(Regex),
+    NoMatch(Pattern),
 }
 
 impl Matcher {
@@ -154,12 +154,14 @@ pub trait Source {
     /// that have no sample in the time asked for may be among them.
     fn select(&self, selection: &Selection<'_>) -> Result<Vec<Selected>, ReadError>;
 
-    /// The labels of series that match and have samples between two moments.
+    /// The labels of series that match and have samples between two moments;
+    /// given up at `deadline`.
     fn series(
         &self,
         matchers: &[Matcher],
         from_msec: TimeMsec,
         to_msec: TimeMsec,
+        deadline: Option<Instant>,
     ) -> Result<Vec<Labels>, ReadError>;
 
     /// What is known of the metrics, sorted by name.

@@ -1,5 +1,7 @@
 //! A history in memory, for tests.
 
+use std::time::Instant;
+
 use lfs_wrapper_model::TimeMsec;
 
 use super::group::import_in_batches;
@@ -66,7 +68,13 @@ impl Source for Samples {
         Ok(chosen.map(select).collect())
     }
 
-    fn series(&self, _: &[Matcher], _: TimeMsec, _: TimeMsec) -> Result<Vec<Labels>, ReadError> {
+    fn series(
+        &self,
+        _: &[Matcher],
+        _: TimeMsec,
+        _: TimeMsec,
+        _: Option<Instant>,
+    ) -> Result<Vec<Labels>, ReadError> {
         Ok(self.series.iter().map(|one| one.0.clone()).collect())
     }
 

@@ -38,11 +38,37 @@ pub enum LimitHit {
         /// The limit.
         limit: usize,
     },
+    /// Regular expressions that are too large.
+    #[error(
+        "the regular expressions of the query take more than {limit} bytes when compiled; use fewer, shorter ones or less repetition in them"
+    )]
+    Patterns {
+        /// The limit.
+        limit: usize,
+    },
+    /// The answer is too long.
+    #[error(
+        "the answer is longer than {limit} bytes (answer_bytes_max); ask for less time, fewer series or a longer step"
+    )]
+    Answer {
+        /// The limit.
+        limit: usize,
+    },
     /// Too many samples read or held.
     #[error(
         "query processing would load too many samples into memory: more than {limit} (samples_max); ask for less time, fewer series or a longer step"
     )]
     Samples {
+        /// The limit.
+        limit: usize,
+    },
+    /// A label's value that the query makes is too long.
+    #[error(
+        "{function}() makes a label value of more than {limit} bytes; take less of the labels into it"
+    )]
+    LabelValue {
+        /// The function that makes it.
+        function: &'static str,
         /// The limit.
         limit: usize,
     },
@@ -119,9 +145,17 @@ impl QueryError {
                 ErrorKind::BadData
             }
             Self::Limit(
-                LimitHit::Text { .. } | LimitHit::Depth { .. } | LimitHit::Points { .. },
+                LimitHit::Text { .. }
+                | LimitHit::Depth { .. }
+                | LimitHit::Patterns { .. }
+                | LimitHit::Points { .. },
             ) => ErrorKind::BadData,
-            Self::Limit(LimitHit::Samples { .. } | LimitHit::Series { .. })
+            Self::Limit(
+                LimitHit::Answer { .. }
+                | LimitHit::LabelValue { .. }
+                | LimitHit::Samples { .. }
+                | LimitHit::Series { .. },
+            )
             | Self::Execution(_)
             | Self::Read(ReadError::TooManySeries { .. } | ReadError::TooMuch { .. }) => {
                 ErrorKind::Execution

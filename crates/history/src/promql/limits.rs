@@ -15,8 +15,10 @@ pub struct Limits {
     pub samples_max: usize,
     /// Series that a selector may choose or a step may make.
     pub series_max: usize,
-    /// Moments of a range query.
+    /// Steps of a range query, from its first moment to its last.
     pub points_max: usize,
+    /// Bytes of an answer as JSON, about.
+    pub answer_bytes_max: usize,
     /// Bytes of a query's text.
     pub text_max: usize,
     /// How deep a query may be nested; a chain of operators counts as nested.
@@ -33,10 +35,63 @@ impl Default for Limits {
             samples_max: 20_000_000,
             series_max: 50_000,
             points_max: 11_000,
+            answer_bytes_max: 64 << 20,
             text_max: 64 * 1024,
             depth_max: 128,
             timeout: Duration::from_secs(60),
         }
+    }
+}
+
+/// What a point of an answer is written with, in bytes: a time of ten digits and
+/// a value of one at least.
+const POINT_BYTES: usize = 16;
+
+impl Limits {
+    /// Whether an answer of so many points may be made.
+    pub(super) fn check_points(&self, points: usize) -> Result<(), QueryError> {
+        self.check_answer(points.saturating_mul(POINT_BYTES))
+    }
+
+    /// Whether an answer may be so long.
+    pub(super) fn check_answer(&self, bytes: usize) -> Result<(), QueryError> {
+        if bytes > self.answer_bytes_max {
+            let limit = self.answer_bytes_max;
+            return Err(LimitHit::Answer { limit }.into());
+        }
+        Ok(())
+    }
+}
+
+/// When a query must be done with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadline {
+    started: Instant,
+    timeout: Duration,
+}
+
+impl Deadline {
+    /// The time that `limits` give, from now on.
+    pub(super) fn from_now(limits: &Limits) -> Self {
+        Self {
+            started: Instant::now(),
+            timeout: limits.timeout,
+        }
+    }
+
+    /// When to give up; `None` where that is beyond the clock's end.
+    pub(super) fn at(&self) -> Option<Instant> {
+        self.started.checked_add(self.timeout)
+    }
+
+    /// Whether there is time left.
+    pub(super) fn check(&self) -> Result<(), QueryError> {
+        if self.started.elapsed() < self.timeout {
+            return Ok(());
+        }
+        Err(QueryError::TimedOut {
+            limit_msec: self.timeout.as_millis(),
+        })
     }
 }
 
@@ -46,8 +101,7 @@ pub(super) struct Budget {
     series_max: usize,
     loaded: usize,
     held: usize,
-    started: Instant,
-    timeout: Duration,
+    deadline: Deadline,
     since_look: usize,
 }
 
@@ -55,21 +109,20 @@ pub(super) struct Budget {
 const WORK_PER_LOOK: usize = 8192;
 
 impl Budget {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &Limits, deadline: Deadline) -> Self {
         Self {
             samples_max: limits.samples_max,
             series_max: limits.series_max,
             loaded: 0,
             held: 0,
-            started: Instant::now(),
-            timeout: limits.timeout,
+            deadline,
             since_look: 0,
         }
     }
 
     /// When to give up; `None` where that is beyond the clock's end.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.started.checked_add(self.timeout)
+        self.deadline.at()
     }
 
     /// `work` units were done, a unit being about one sample.
@@ -79,12 +132,7 @@ impl Budget {
             return Ok(());
         }
         self.since_look = 0;
-        if self.started.elapsed() < self.timeout {
-            return Ok(());
-        }
-        Err(QueryError::TimedOut {
-            limit_msec: self.timeout.as_millis(),
-        })
+        self.deadline.check()
     }
 
     /// `count` samples were read.

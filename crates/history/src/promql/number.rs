@@ -56,22 +56,31 @@ pub(super) fn render_sample(value: f64) -> String {
     }
 }
 
-/// A number as in a query's text or in the label `le`: decimal, hexadecimal,
-/// octal with a leading 0, with underscores between digits, infinite or NaN.
-pub(super) fn parse_number(text: &str) -> Option<f64> {
+/// A number as in the label `le`: decimal, with underscores between digits, infinite
+/// or NaN, and not too large to be one.
+pub(super) fn parse_float(text: &str) -> Option<f64> {
+    let plain = without_underscores(text, u8::is_ascii_digit)?;
+    let number: f64 = plain.parse().ok()?;
+    let is_named = plain.contains(['n', 'N']);
+    (number.is_finite() || is_named).then_some(number)
+}
+
+/// `text` without the underscores, which must stand between digits.
+fn without_underscores(text: &str, is_digit: impl Fn(&u8) -> bool) -> Option<String> {
     let bytes = text.as_bytes();
     let is_between = |at: usize| {
-        let digit = |at: Option<usize>| {
-            at.and_then(|at| bytes.get(at))
-                .is_some_and(u8::is_ascii_alphanumeric)
-        };
+        let digit = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(&is_digit);
         digit(at.checked_sub(1)) && digit(at.checked_add(1))
     };
     let mut underscores = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'_');
-    if !underscores.all(|(at, _)| is_between(at)) {
-        return None;
-    }
-    let lower = text.replace('_', "").to_ascii_lowercase();
+    let are_between = underscores.all(|(at, _)| is_between(at));
+    are_between.then(|| text.replace('_', ""))
+}
+
+/// A number as in a query's text: decimal, hexadecimal, octal with a leading 0,
+/// with underscores between digits, infinite or NaN.
+pub(super) fn parse_number(text: &str) -> Option<f64> {
+    let lower = without_underscores(text, u8::is_ascii_alphanumeric)?.to_ascii_lowercase();
     let (sign, digits) = match lower.as_bytes().first()? {
         b'-' => (-1.0, &lower[1..]),
         b'+' => (1.0, &lower[1..]),
@@ -301,6 +310,22 @@ mod tests {
         ];
         for (text, value) in cases {
             assert_eq!(parse_number(text), value, "{text}");
+        }
+        let cases = [
+            ("010", Some(10.0)),
+            ("+Inf", Some(f64::INFINITY)),
+            ("-inf", Some(f64::NEG_INFINITY)),
+            (".5", Some(0.5)),
+            ("1e3", Some(1000.0)),
+            ("1_000", Some(1000.0)),
+            ("1__0", None),
+            ("_1", None),
+            ("0x10", None),
+            ("1e999", None),
+            ("", None),
+        ];
+        for (text, value) in cases {
+            assert_eq!(parse_float(text), value, "{text}");
         }
         let cases = [
             ("5m", Some(300_000)),

@@ -6,7 +6,7 @@ use lfs_wrapper_model::TimeMsec;
 
 use super::error::QueryError;
 use super::evaluate;
-use super::limits::Limits;
+use super::limits::{Deadline, Limits};
 use super::node::{Kind, Node, Shift};
 use super::plan::plan;
 use super::text;
@@ -26,10 +26,20 @@ impl Query {
         Self::parse_within(text, &Limits::default())
     }
 
-    /// Parses `text`, not longer and not nested deeper than `limits` allow.
+    /// Parses `text`, not longer and not nested deeper than `limits` allow, within
+    /// the time they give.
     pub fn parse_within(text: &str, limits: &Limits) -> Result<Self, QueryError> {
+        Self::parse_until(text, limits, Deadline::from_now(limits))
+    }
+
+    /// Parses `text`, of whose time some may have passed.
+    pub(super) fn parse_until(
+        text: &str,
+        limits: &Limits,
+        deadline: Deadline,
+    ) -> Result<Self, QueryError> {
         let parsed = text::parse(text, limits)?;
-        let node = plan(text, &parsed, limits.depth_max)?;
+        let node = plan(text, &parsed, limits.depth_max, deadline)?;
         Ok(Self { node })
     }
 
@@ -40,7 +50,18 @@ impl Query {
         time_msec: TimeMsec,
         limits: &Limits,
     ) -> Result<Answer, QueryError> {
-        evaluate::instant(&self.node, source, time_msec, limits)
+        self.instant_until(source, time_msec, limits, Deadline::from_now(limits))
+    }
+
+    /// The answer at one moment, when some of the time has passed.
+    pub(super) fn instant_until(
+        &self,
+        source: &dyn Source,
+        time_msec: TimeMsec,
+        limits: &Limits,
+        deadline: Deadline,
+    ) -> Result<Answer, QueryError> {
+        evaluate::instant(&self.node, source, time_msec, (limits, deadline))
     }
 
     /// The answer from `start_msec` to `end_msec`, each `step_msec`.
@@ -51,6 +72,18 @@ impl Query {
         end_msec: TimeMsec,
         step_msec: i64,
         limits: &Limits,
+    ) -> Result<Answer, QueryError> {
+        let range = (start_msec, end_msec, step_msec);
+        self.range_until(source, range, limits, Deadline::from_now(limits))
+    }
+
+    /// The answer over a start, an end and a step, when some of the time has passed.
+    pub(super) fn range_until(
+        &self,
+        source: &dyn Source,
+        (start_msec, end_msec, step_msec): (TimeMsec, TimeMsec, i64),
+        limits: &Limits,
+        deadline: Deadline,
     ) -> Result<Answer, QueryError> {
         let wrong = |name: &str, message: &str| QueryError::Parameter {
             name: name.to_owned(),
@@ -78,7 +111,7 @@ impl Query {
             &self.node,
             source,
             (start_msec, end_msec, step_msec),
-            limits,
+            (limits, deadline),
         )
     }
 }
@@ -101,7 +134,16 @@ impl Query {
 /// The matchers of a text that is a selector and nothing else:
 /// `node_cpu_seconds_total{mode="idle"}`.
 pub fn parse_selector(text: &str, limits: &Limits) -> Result<Vec<Matcher>, QueryError> {
-    match Query::parse_within(text, limits)?.node {
+    parse_selector_until(text, limits, Deadline::from_now(limits))
+}
+
+/// The matchers of a selector, when some of the time has passed.
+pub(super) fn parse_selector_until(
+    text: &str,
+    limits: &Limits,
+    deadline: Deadline,
+) -> Result<Vec<Matcher>, QueryError> {
+    match Query::parse_until(text, limits, deadline)?.node {
         Node::Vector(selector) if selector.shift == Shift::default() => Ok(selector.matchers),
         _ => Err(QueryError::Execution(format!(
             "expected a selector of series, found {text:?}"

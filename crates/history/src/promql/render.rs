@@ -3,9 +3,12 @@
 use lfs_wrapper_model::TimeMsec;
 use serde_json::Value as Json;
 
+use super::error::QueryError;
+use super::limits::Limits;
 use super::number::render_sample;
-use super::value::{Answer, Value};
+use super::value::{Answer, Value, VectorSample};
 use crate::labels::Labels;
+use crate::source::Stretch;
 
 /// The object `data` of an answer: `{"resultType":"vector","result":[...]}`.
 pub fn render_answer(answer: &Answer) -> String {
@@ -16,6 +19,45 @@ pub fn render_answer(answer: &Answer) -> String {
 
 /// Writes the object `data` of a value to the end of `text`.
 pub fn render_data(value: &Value, text: &mut String) {
+    begin(value, text);
+    match value {
+        Value::Scalar { time_msec, value } => push_point(text, *time_msec, *value),
+        Value::Text { time_msec, value } => push_pair(text, *time_msec, &quote(value)),
+        Value::Vector { time_msec, samples } => push_list(text, samples, |text, sample| {
+            push_sample(text, *time_msec, sample);
+        }),
+        Value::Matrix(series) => push_list(text, series, |text, (labels, stretch)| {
+            push_series(text, labels, stretch);
+        }),
+    }
+    text.push('}');
+}
+
+/// As [`render_data`], until `text` is longer than `limits` allow; what was written
+/// is let go of at once.
+pub(super) fn render_within(
+    value: Value,
+    text: &mut String,
+    limits: &Limits,
+) -> Result<(), QueryError> {
+    let Value::Matrix(series) = value else {
+        render_data(&value, text);
+        return limits.check_answer(text.len());
+    };
+    begin(&Value::Matrix(Vec::new()), text);
+    text.push('[');
+    for (at, (labels, stretch)) in series.into_iter().enumerate() {
+        if at > 0 {
+            text.push(',');
+        }
+        push_series(text, &labels, &stretch);
+        limits.check_answer(text.len())?;
+    }
+    text.push_str("]}");
+    Ok(())
+}
+
+fn begin(value: &Value, text: &mut String) {
     let kind = match value {
         Value::Scalar { .. } => "scalar",
         Value::Text { .. } => "string",
@@ -25,26 +67,25 @@ pub fn render_data(value: &Value, text: &mut String) {
     text.push_str("{\"resultType\":\"");
     text.push_str(kind);
     text.push_str("\",\"result\":");
-    match value {
-        Value::Scalar { time_msec, value } => push_point(text, *time_msec, *value),
-        Value::Text { time_msec, value } => push_pair(text, *time_msec, &quote(value)),
-        Value::Vector { time_msec, samples } => push_list(text, samples, |text, sample| {
-            push_metric(text, &sample.labels);
-            text.push_str(",\"value\":");
-            push_point(text, *time_msec, sample.value);
-            text.push('}');
-        }),
-        Value::Matrix(series) => push_list(text, series, |text, (labels, stretch)| {
-            push_metric(text, labels);
-            text.push_str(",\"values\":");
-            let points: Vec<_> = stretch.times.iter().zip(&stretch.values).collect();
-            push_list(text, &points, |text, (time, value)| {
-                push_point(text, **time, **value);
-            });
-            text.push('}');
-        }),
-    }
+}
+
+fn push_sample(text: &mut String, time_msec: TimeMsec, sample: &VectorSample) {
+    push_metric(text, &sample.labels);
+    text.push_str(",\"value\":");
+    push_point(text, time_msec, sample.value);
     text.push('}');
+}
+
+fn push_series(text: &mut String, labels: &Labels, stretch: &Stretch) {
+    push_metric(text, labels);
+    text.push_str(",\"values\":[");
+    for (at, (time, value)) in stretch.times.iter().zip(&stretch.values).enumerate() {
+        if at > 0 {
+            text.push(',');
+        }
+        push_point(text, *time, *value);
+    }
+    text.push_str("]}");
 }
 
 /// Writes a list.
@@ -115,7 +156,6 @@ pub(super) fn quote(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::Stretch;
 
     #[test]
     fn times_have_three_decimals_or_none_and_strings_are_escaped() {

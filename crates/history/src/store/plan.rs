@@ -33,7 +33,11 @@ pub(crate) fn coarsest_exact(selection: &Selection<'_>) -> Tier {
         let on_grid = selection.first_msec % step == 0 && selection.step_msec % step == 0;
         match selection.range_msec {
             0 => on_grid && selection.step_msec > 0 && selection.channel == Channel::Last,
-            range => on_grid && range % step == 0 && selection.channel != Channel::Last,
+            // A kept sum is rounded.
+            range => {
+                let is_kept = !matches!(selection.channel, Channel::Last | Channel::Sum);
+                on_grid && range % step == 0 && is_kept
+            }
         }
     };
     let exact = TIERS.iter().rev().find(is_exact);
@@ -127,7 +131,8 @@ mod tests {
             tier(selection(60_000, 60_000, 305_000, Channel::Counter)),
             0
         );
-        // A quantile needs each sample.
+        // A sum or an average needs each sample, as a quantile does.
+        assert_eq!(tier(selection(60_000, 60_000, 300_000, Channel::Sum)), 0);
         assert_eq!(tier(selection(60_000, 60_000, 300_000, Channel::Last)), 0);
     }
 

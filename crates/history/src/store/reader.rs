@@ -516,6 +516,7 @@ impl Source for Reader {
         matchers: &[Matcher],
         from_msec: TimeMsec,
         to_msec: TimeMsec,
+        deadline: Option<Instant>,
     ) -> Result<Vec<Labels>, ReadError> {
         let selection = Selection {
             matchers,
@@ -526,11 +527,12 @@ impl Source for Reader {
             step_msec: TIERS[3].step_msec,
             range_msec: TIERS[3].step_msec,
             channel: Channel::Count,
-            deadline: None,
+            deadline,
         };
         let mut labels = Vec::new();
         let mut stretch = Stretch::default();
         for mut selected in self.select(&selection)? {
+            check_deadline(deadline)?;
             let mut is_there = false;
             while !is_there && selected.samples.next(&mut stretch)? {
                 let mut samples = stretch.times.iter().zip(&stretch.values);

@@ -1,16 +1,29 @@
 //! The HTTP API without HTTP.
 
-use lfs_wrapper_history::{Endpoint, Metadata, QueryLimits as Limits, Service, reply};
+use std::time::{Duration, Instant};
+
+use lfs_wrapper_history::{
+    Endpoint, Labels, Matcher, Metadata, QueryLimits as Limits, ReadError, Selected, Selection,
+    Service, Source, reply,
+};
 use lfs_wrapper_model::metric::MetricKind;
 
 use lfs_wrapper_history::MemorySource;
 use super::source;
 
 fn asked(source: &MemorySource, path: &str, parameters: &[(&str, &str)]) -> (u16, String) {
-    let limits = Limits::default();
+    asked_within(&Limits::default(), source, path, parameters)
+}
+
+fn asked_within(
+    limits: &Limits,
+    source: &dyn Source,
+    path: &str,
+    parameters: &[(&str, &str)],
+) -> (u16, String) {
     let service = Service {
         source,
-        limits: &limits,
+        limits,
         version: "1.2.3",
         now_msec: 60_000,
     };
@@ -198,4 +211,81 @@ fn errors_have_the_kinds_of_prometheus() {
         "invalid parameter \"match[]\": expected a selector of series, found \"a + 1\"",
     );
     assert_eq!(Endpoint::of_path("label/x"), None);
+}
+
+#[test]
+fn answers_are_never_longer_than_they_may_be() {
+    let range = [
+        ("query", "a"),
+        ("start", "0"),
+        ("end", "200"),
+        ("step", "100"),
+    ];
+    let series = [("match[]", "a"), ("match[]", "b")];
+    let whole: [(&str, &[(&str, &str)]); 4] = [
+        ("query_range", &range),
+        ("query", &[("query", "{__name__=~\".+\"}"), ("time", "0")]),
+        ("series", &series),
+        ("label/__name__/values", &[]),
+    ];
+    for (path, parameters) in whole {
+        let (status, body) = asked(&sample(), path, parameters);
+        assert_eq!(status, 200, "{body}");
+        // The last bracket comes after the data.
+        let within = |answer_bytes_max| {
+            let limits = Limits {
+                answer_bytes_max,
+                ..Limits::default()
+            };
+            asked_within(&limits, &sample(), path, parameters)
+        };
+        assert_eq!(within(body.len()), (200, body.clone()), "{path}");
+        let (status, message) = within(body.len() - 5);
+        assert_eq!(status, 422, "{path}");
+        assert!(message.contains("(answer_bytes_max)"), "{message}");
+    }
+}
+
+/// A source that finds nothing until the time is over.
+struct Slow;
+
+impl Source for Slow {
+    fn select(&self, _: &Selection<'_>) -> Result<Vec<Selected>, ReadError> {
+        Ok(Vec::new())
+    }
+
+    fn series(
+        &self,
+        _: &[Matcher],
+        _: i64,
+        _: i64,
+        deadline: Option<Instant>,
+    ) -> Result<Vec<Labels>, ReadError> {
+        let deadline = deadline.unwrap();
+        std::thread::sleep(deadline.saturating_duration_since(Instant::now()));
+        Err(ReadError::TimedOut)
+    }
+
+    fn metadata(&self) -> Result<Vec<Metadata>, ReadError> {
+        Ok(Vec::new())
+    }
+}
+
+#[test]
+fn lists_are_given_up_when_the_time_is_over() {
+    for timeout in [Duration::ZERO, Duration::from_millis(20)] {
+        let limits = Limits {
+            timeout,
+            ..Limits::default()
+        };
+        for path in ["series", "labels", "label/x/values"] {
+            let parameters: &[(&str, &str)] = match path {
+                "label/x/values" => &[],
+                _ => &[("match[]", "a")],
+            };
+            let (status, body) = asked_within(&limits, &Slow, path, parameters);
+            assert_eq!(status, 503, "{body}");
+            assert!(body.contains("\"errorType\":\"timeout\""), "{body}");
+        }
+    }
 }

@@ -62,7 +62,7 @@ fn errors_tell_where_they_are() {
     wrong("ä", "1:1: parse error: unexpected character 'ä', at \"ä\"");
     wrong(
         "a{x=~\"(\"}",
-        "1:6: parse error: invalid regular expression: unclosed group, at \"\\\"(\\\"\"",
+        "1:6: parse error: invalid regular expression: missing closing ): `(`, at \"\\\"(\\\"\"",
     );
 }
 
@@ -138,5 +138,42 @@ fn what_is_experimental_or_only_for_native_histograms_is_named() {
             error.starts_with(&format!("{name} is not supported")),
             "{text}: {error}"
         );
+    }
+}
+
+#[test]
+fn a_sign_stands_before_scalars_and_instant_vectors_only() {
+    for (text, place, got, piece) in [
+        ("+\"a\"", "1:1", "string", "+\\\"a\\\""),
+        ("-\"a\"", "1:1", "string", "-\\\"a\\\""),
+        ("+c_total[5m]", "1:1", "range vector", "+c_total[5m]"),
+        (
+            "1 + rate(+c_total[5m])",
+            "1:5",
+            "range vector",
+            "rate(+c_total[5m])",
+        ),
+        (
+            "rate((+(c_total[5m])))",
+            "1:7",
+            "range vector",
+            "+(c_total[5m])",
+        ),
+    ] {
+        wrong(
+            text,
+            &format!(
+                "{place}: parse error: unary expression only allowed on expressions of type scalar or instant vector, got {got}, at \"{piece}\""
+            ),
+        );
+    }
+    for text in [
+        "+a",
+        "+1 + +(+a) - +-+a",
+        "a + on (x) +b",
+        "sum(+a) by (x) + 1",
+        "rate(a[5m] offset 1m) + 1",
+    ] {
+        assert!(Query::parse(text).is_ok(), "{text}");
     }
 }

@@ -120,7 +120,8 @@ fn absence_has_the_labels_that_are_asked_for() {
             ("absent(a)", &["{} 1"]),
             ("absent(a{x=\"1\",y!=\"2\",z=~\"3\"})", &["{x=\"1\"} 1"]),
             ("absent(a{x=\"1\",x=\"2\",y=\"3\"})", &["{y=\"3\"} 1"]),
-            ("absent((a{x=\"1\"}))", &["{} 1"]),
+            ("absent((a{x=\"1\"}))", &["{x=\"1\"} 1"]),
+            ("absent_over_time((nothing{x=\"1\"}[5m]))", &["{x=\"1\"} 1"]),
             ("absent(sum(a{x=\"1\"}))", &["{} 1"]),
             ("absent_over_time(a{x=\"1\"}[1m])", &["{x=\"1\"} 1"]),
             ("absent_over_time(a{x=\"1\"}[2m])", &[]),
@@ -265,4 +266,84 @@ fn quantiles_and_fractions_of_histograms() {
             "PromQL warning: quantile value should be between 0 and 1, got 2",
         ]
     );
+}
+
+#[test]
+fn buckets_of_two_metrics_are_two_histograms() {
+    let source = source(&[
+        "a_bucket{i=\"0\",le=\"1\"} 10",
+        "a_bucket{i=\"0\",le=\"2\"} 20",
+        "a_bucket{i=\"0\",le=\"+Inf\"} 30",
+        "b_bucket{i=\"0\",le=\"1\"} 50",
+        "b_bucket{i=\"0\",le=\"2\"} 50",
+        "b_bucket{i=\"0\",le=\"+Inf\"} 50",
+    ]);
+    let same = "error: vector cannot contain metrics with the same labelset";
+    expect(
+        &source,
+        0,
+        &[
+            (
+                "histogram_quantile(0.5, {__name__=~\"[ab]_bucket\"})",
+                &[same],
+            ),
+            (
+                "histogram_fraction(0, 1, {__name__=~\"[ab]_bucket\"})",
+                &[same],
+            ),
+            ("histogram_quantile(0.5, a_bucket)", &["{i=\"0\"} 1.5"]),
+        ],
+    );
+}
+
+#[test]
+fn a_first_bucket_without_a_lower_limit_counts_whole() {
+    let source = source(&["x{le=\"-1\"} 10", "x{le=\"2\"} 20", "x{le=\"+Inf\"} 30"]);
+    let third = format!("{{}} {}", 10.0 / 30.0);
+    expect(
+        &source,
+        0,
+        &[
+            ("histogram_fraction(-2, 5, x)", &[third.as_str()]),
+            ("histogram_fraction(-Inf, -2, x)", &[third.as_str()]),
+            ("histogram_fraction(-Inf, +Inf, x)", &["{} 1"]),
+        ],
+    );
+}
+
+#[test]
+fn limits_of_buckets_are_decimal() {
+    let source = source(&[
+        "x{le=\"05\"} 10",
+        "x{le=\"010\"} 20",
+        "x{le=\"+Inf\"} 20",
+        "y{le=\"0x10\"} 10",
+        "y{le=\"+Inf\"} 20",
+    ]);
+    expect(&source, 0, &[("histogram_quantile(0.9, x)", &["{} 9"])]);
+    let warnings = ask(&source, "histogram_quantile(0.5, y)", 0)
+        .unwrap()
+        .warnings;
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(
+        warnings[0].contains("malformed value of \"0x10\""),
+        "{warnings:?}"
+    );
+}
+
+#[test]
+fn the_inverse_hyperbolic_cosine_is_exact_near_one() {
+    let source = source(&[]);
+    for (value, wanted) in [
+        ("1.000000000000001", 4.712_160_915_387_241e-8),
+        ("1", 0.0),
+        ("2", 1.316_957_896_924_816_6),
+        ("1e300", 691.468_675_078_773_7),
+    ] {
+        let got: f64 = at(&source, &format!("scalar(acosh(vector({value})))"), 0)[0]
+            .parse()
+            .unwrap();
+        assert!((got - wanted).abs() <= 1e-15 * wanted, "{value}: {got}");
+    }
+    assert_eq!(at(&source, "acosh(vector(0.5))", 0), ["{} NaN"]);
 }

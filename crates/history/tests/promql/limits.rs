@@ -87,7 +87,7 @@ fn steps_samples_and_series_are_counted() {
         let error = range(&source, text, steps, limits).unwrap_err();
         (error.kind(), error.to_string())
     };
-    let (kind, message) = told("a", 101, &limits(10_000, 20));
+    let (kind, message) = told("a", 102, &limits(10_000, 20));
     assert_eq!(kind, ErrorKind::BadData);
     assert!(
         message.contains("exceeded maximum resolution of 100 points"),
@@ -115,6 +115,33 @@ fn steps_samples_and_series_are_counted() {
 }
 
 #[test]
+fn there_are_as_many_steps_as_in_prometheus() {
+    let source = MemorySource::default();
+    let limits = Limits::default();
+    assert_eq!(range(&source, "vector(1)", 11_001, &limits).unwrap(), 1);
+    let error = range(&source, "vector(1)", 11_002, &limits).unwrap_err();
+    assert!(error.to_string().contains("11000 points"), "{error}");
+}
+
+#[test]
+fn answers_are_limited_before_their_points_are_made() {
+    let source = source(&["a{x=\"1\"} 1", "a{x=\"2\"} _ 1"]);
+    let limits = |answer_bytes_max| Limits {
+        answer_bytes_max,
+        ..Limits::default()
+    };
+    // What is not there takes no room.
+    assert_eq!(range(&source, "a", 6, &limits(160)).unwrap(), 2);
+    let error = range(&source, "a", 6, &limits(159)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Execution);
+    let wanted = "longer than 159 bytes (answer_bytes_max)";
+    assert!(error.to_string().contains(wanted), "{error}");
+    let limits = limits(159);
+    let query = Query::parse("vector(1)[10m:30s]").unwrap();
+    assert!(query.instant(&source, 0, &limits).is_err());
+}
+
+#[test]
 fn the_time_is_limited() {
     let source = source(&["a 1"]);
     let limits = Limits {
@@ -124,6 +151,9 @@ fn the_time_is_limited() {
     let error = range(&source, "sum_over_time(a[1000h:1s])", 100, &limits).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert!(error.to_string().contains("timeout"), "{error}");
+    // It passes while a query is read, too.
+    let error = Query::parse_within("a{x=~\"b.*\"}", &limits).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
 }
 
 #[test]
@@ -170,4 +200,95 @@ fn times_at_the_ends_of_what_can_be_counted_are_no_danger() {
             .range(&source, 0, 1, 1, &limits)
             .is_err()
     );
+}
+
+#[test]
+fn the_patterns_of_a_query_are_limited_in_all_and_equal_ones_count_once() {
+    let source = source(&["u{x=\"abcdefghijklmnopqrst\"} 1"]);
+    let matcher = |number: usize, length: usize| format!("x=~\"\\\\w{{{length}}}|{number}\"");
+    let selector = |matchers: Vec<String>| format!("u{{{}}}", matchers.join(","));
+    let equal = selector(vec![matcher(0, 20); 3000]);
+    assert_eq!(range(&source, &equal, 1, &Limits::default()).unwrap(), 1);
+    let few = selector((0..100).map(|number| matcher(number, 20)).collect());
+    assert_eq!(range(&source, &few, 1, &Limits::default()).unwrap(), 1);
+    let pattern = "(\\\\pL{100}){10}|";
+    let replaced =
+        |number: usize| format!("label_replace(u, \"y\", \"\", \"x\", \"{pattern}{number}\")");
+    for text in [
+        selector((0..3000).map(|number| matcher(number, 20)).collect()),
+        selector(vec![format!("x=~\"{pattern}\"")]),
+        replaced(1),
+    ] {
+        let error = range(&source, &text, 1, &Limits::default()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BadData);
+        let wanted = "the regular expressions of the query take more than 16777216 bytes";
+        assert!(error.to_string().starts_with(wanted), "{error}");
+    }
+}
+
+#[test]
+fn labels_that_a_query_makes_are_limited_one_by_one_and_in_all() {
+    let source = source(&["a{x=\"1\"} 1"]);
+    let joined = |times: usize| {
+        let seed = "label_replace(vector(1), \"a\", \"x\", \"\", \"\")";
+        nested("label_join(", times, seed, ", \"a\", \"\", \"a\", \"a\")")
+    };
+    let replaced = |times: usize| {
+        let ten = "$1".repeat(10);
+        let after = format!(", \"a\", \"{ten}\", \"a\", \"(.*)\")");
+        nested(
+            "label_replace(",
+            times,
+            "label_replace(a, \"a\", \"x\", \"\", \"\")",
+            &after,
+        )
+    };
+    let limits = Limits::default();
+    for (within, beyond, function) in [
+        (joined(16), joined(30), "label_join"),
+        (replaced(4), replaced(9), "label_replace"),
+    ] {
+        assert_eq!(range(&source, &within, 1, &limits).unwrap(), 1);
+        let error = range(&source, &beyond, 1, &limits).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Execution);
+        let wanted = format!("{function}() makes a label value of more than 65536 bytes");
+        assert!(error.to_string().starts_with(&wanted), "{error}");
+    }
+    // Each is short enough, but there are too many: made, copied to others, or
+    // made again for each value.
+    let limits = Limits {
+        samples_max: 20_000,
+        ..Limits::default()
+    };
+    let values = "count_values(\"v\", vector(time()))";
+    let many = format!("label_replace({values}, \"a\", \"x\", \"\", \"\")");
+    let long = joined(15);
+    for text in [
+        nested("label_join(", 15, &many, ", \"a\", \"\", \"a\", \"a\")"),
+        format!("{values} * on () group_left (a) {long}"),
+        format!("count_values without (x) (\"v\", {long} + time())"),
+    ] {
+        range(&source, &text, 1, &limits).unwrap();
+        let error = range(&source, &text, 100, &limits).unwrap_err();
+        assert!(error.to_string().contains("samples_max"), "{error}: {text}");
+    }
+}
+
+#[test]
+fn counts_of_values_are_limited_while_they_are_made() {
+    let source = MemorySource::default();
+    // Far more than there is memory for, were it looked at only at the end.
+    for (modulo, window, samples_max, wanted) in [
+        (20_000, "1d:1s", 20_000_000, "samples_max"),
+        (200_000, "100h:1s", usize::MAX, "series_max"),
+    ] {
+        let limits = Limits {
+            samples_max,
+            ..Limits::default()
+        };
+        let counts = format!("count_values(\"v\", vector(time() % {modulo}))");
+        let text = format!("last_over_time({counts}[{window}])");
+        let error = range(&source, &text, 1, &limits).unwrap_err();
+        assert!(error.to_string().contains(wanted), "{error}: {text}");
+    }
 }

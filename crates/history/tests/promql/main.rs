@@ -6,6 +6,7 @@ mod aggregations;
 mod api;
 mod errors;
 mod functions;
+mod kept;
 mod limits;
 mod operators;
 mod properties;

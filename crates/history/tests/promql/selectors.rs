@@ -109,6 +109,40 @@ fn matchers_choose_series() {
 }
 
 #[test]
+fn patterns_are_those_of_prometheus() {
+    let source = source(&[
+        "a{x=\"größe\"} 1",
+        "a{x=\"a<b\"} 2",
+        "a{x=\"a.b\"} 3",
+        "a{x=\"aab\"} 4",
+    ]);
+    let aab = "a{x=\"aab\"} 4";
+    let dotted = "a{x=\"a.b\"} 3";
+    expect(
+        &source,
+        0,
+        &[
+            ("a{x=~\"\\\\w+\"}", &[aab]),
+            ("a{x=~\"a\\\\<b\"}", &["a{x=\"a<b\"} 2"]),
+            ("a{x=~`\\Qa.b\\E`}", &[dotted]),
+            ("a{x=~\"aab|a\\\\.b\"}", &[dotted, aab]),
+            ("a{x!~\"aab|größe|a<b\"}", &[dotted]),
+            ("a{x=~`\\141{2}b`}", &[aab]),
+            (
+                "label_replace(a{x=\"aab\"}, \"x\", \"${foo-bar}$01$1\", \"x\", `(\\w)\\w*`)",
+                &["a{x=\"${foo-bar}a\"} 4"],
+            ),
+            (
+                "label_replace(a, \"x\", \"$1\", \"x\", \"(a**)\")",
+                &[
+                    "error: invalid regular expression in label_replace(): (a**): invalid nested repetition operator: `**`",
+                ],
+            ),
+        ],
+    );
+}
+
+#[test]
 fn names_may_be_any_text() {
     let source = source(&[
         "{\"my.metric\",\"größe 1\"=\"x\"} 1",

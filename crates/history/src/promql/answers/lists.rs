@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use lfs_wrapper_model::metric::MetricKind;
 
 use super::super::error::QueryError;
-use super::super::limits::Limits;
-use super::super::query::parse_selector;
+use super::super::limits::Deadline;
+use super::super::query::parse_selector_until;
 use super::super::render::{push_labels, push_list, push_texts, quote};
-use super::parameters::{Parameters, invalid};
+use super::parameters::{Parameters, invalid, wrong};
 use super::{Data, Service};
 use crate::labels::Labels;
 use crate::source::{Matcher, Metadata};
@@ -24,7 +24,7 @@ pub(super) fn series(
         return Err(invalid("match[]", "no match[] parameter provided"));
     }
     let series: Vec<Labels> = found(service, parameters)?.into_iter().collect();
-    limited(parameters, series, |json, series| {
+    limited(service, parameters, series, |json, series| {
         push_list(json, series, push_labels);
     })
 }
@@ -38,7 +38,7 @@ pub(super) fn labels(
         .iter()
         .flat_map(|labels| labels.iter().map(|(name, _)| name.to_owned()))
         .collect();
-    limited(parameters, names.into_iter().collect(), push_texts)
+    limited(service, parameters, names.into_iter().collect(), push_texts)
 }
 
 pub(super) fn label_values(
@@ -55,7 +55,12 @@ pub(super) fn label_values(
         .map(|labels| labels.get(name).to_owned())
         .filter(|value| !value.is_empty())
         .collect();
-    limited(parameters, values.into_iter().collect(), push_texts)
+    limited(
+        service,
+        parameters,
+        values.into_iter().collect(),
+        push_texts,
+    )
 }
 
 /// The labels of the series that any of the selectors chooses.
@@ -69,26 +74,30 @@ fn found(
         let message = "end timestamp must not be before start time";
         return Err(invalid("end", message));
     }
-    let mut selectors: Vec<Vec<Matcher>> = Vec::new();
-    for text in parameters.all("match[]") {
-        selectors.push(matchers(text, service.limits)?);
-    }
-    if selectors.is_empty() {
-        selectors.push(Vec::new());
-    }
+    let mut limits = service.limits.clone();
+    limits.timeout = parameters.timeout(limits.timeout)?;
+    let deadline = Deadline::from_now(&limits);
     let mut found = BTreeSet::new();
-    for matchers in &selectors {
-        found.extend(service.source.series(matchers, start_msec, end_msec)?);
+    let mut find = |matchers: &[Matcher]| -> Result<(), QueryError> {
+        deadline.check()?;
+        let source = service.source;
+        found.extend(source.series(matchers, start_msec, end_msec, deadline.at())?);
+        Ok(())
+    };
+    // One after another, so that only one's patterns are held.
+    for text in parameters.all("match[]") {
+        let matchers = parse_selector_until(text, &limits, deadline);
+        find(&matchers.map_err(|error| wrong("match[]", error))?)?;
+    }
+    if parameters.all("match[]").next().is_none() {
+        find(&[])?;
     }
     Ok(found)
 }
 
-fn matchers(text: &str, limits: &Limits) -> Result<Vec<Matcher>, QueryError> {
-    parse_selector(text, limits).map_err(|error| invalid("match[]", error.to_string()))
-}
-
 /// The first of `items`, as the parameter `limit` says.
 fn limited<T>(
+    service: &Service<'_>,
     parameters: &Parameters<'_>,
     mut items: Vec<T>,
     push: impl Fn(&mut String, &[T]),
@@ -96,8 +105,9 @@ fn limited<T>(
     let limit = parameters.limit("limit")?.unwrap_or(items.len());
     let is_truncated = items.len() > limit;
     items.truncate(limit);
-    let mut data = Data::plain(String::new());
-    push(&mut data.json, &items);
+    let mut data = Data::begin();
+    push(&mut data.body, &items);
+    service.limits.check_answer(data.body.len())?;
     if is_truncated {
         data.warnings
             .push("results truncated due to limit".to_owned());
@@ -115,15 +125,17 @@ pub(super) fn metadata(
     known.retain(|metric| wanted.is_none_or(|wanted| wanted == metric.name));
     known.dedup_by(|one, other| one.name == other.name);
     known.truncate(limit);
-    let mut json = "{".to_owned();
+    let mut data = Data::begin();
+    let json = &mut data.body;
+    json.push('{');
     for (at, metric) in known.iter().enumerate() {
         if at > 0 {
             json.push(',');
         }
-        push_metadata(&mut json, metric);
+        push_metadata(json, metric);
     }
     json.push('}');
-    Ok(Data::plain(json))
+    Ok(data)
 }
 
 fn push_metadata(json: &mut String, metric: &Metadata) {
@@ -140,11 +152,13 @@ fn push_metadata(json: &mut String, metric: &Metadata) {
     ));
 }
 
-pub(super) fn build_info(service: &Service<'_>) -> String {
+pub(super) fn build_info(service: &Service<'_>) -> Data {
     let version = quote(service.version);
-    format!(
+    let mut data = Data::begin();
+    data.body.push_str(&format!(
         "{{\"version\":{version},\"revision\":\"\",\"branch\":\"\",\"buildUser\":\"\",\"buildDate\":\"\",\"goVersion\":\"\"}}"
-    )
+    ));
+    data
 }
 
 /// A label's name as it is in a path: where it begins with `U__`, `_HEX_` is the

@@ -71,17 +71,19 @@ pub struct Reply {
     pub body: String,
 }
 
-/// The data of an answer as JSON, and what there is to say beside them.
+/// An answer up to its data, and what there is to say beside them.
 struct Data {
-    json: String,
+    /// The body as far as the data are written.
+    body: String,
     warnings: Vec<String>,
     infos: Vec<String>,
 }
 
 impl Data {
-    fn plain(json: String) -> Self {
+    /// An answer whose data follow.
+    fn begin() -> Self {
         Self {
-            json,
+            body: "{\"status\":\"success\",\"data\":".to_owned(),
             warnings: Vec::new(),
             infos: Vec::new(),
         }
@@ -98,18 +100,16 @@ pub fn reply(service: &Service<'_>, endpoint: &Endpoint, parameters: &[(String, 
         Endpoint::Labels => lists::labels(service, &parameters),
         Endpoint::LabelValues(name) => lists::label_values(service, &parameters, name),
         Endpoint::Metadata => lists::metadata(service, &parameters),
-        Endpoint::BuildInfo => Ok(Data::plain(lists::build_info(service))),
+        Endpoint::BuildInfo => Ok(lists::build_info(service)),
     };
     match data {
-        Ok(data) => success(&data),
+        Ok(data) => success(data),
         Err(error) => failure(&error),
     }
 }
 
-fn success(data: &Data) -> Reply {
-    let mut body = String::with_capacity(data.json.len() + 64);
-    body.push_str("{\"status\":\"success\",\"data\":");
-    body.push_str(&data.json);
+fn success(data: Data) -> Reply {
+    let mut body = data.body;
     for (name, list) in [("warnings", &data.warnings), ("infos", &data.infos)] {
         if !list.is_empty() {
             body.push_str(",\"");

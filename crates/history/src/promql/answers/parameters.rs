@@ -96,6 +96,14 @@ pub(super) fn invalid(name: &str, message: impl Into<String>) -> QueryError {
     }
 }
 
+/// A parameter whose text cannot be read, or not in time.
+pub(super) fn wrong(name: &str, error: QueryError) -> QueryError {
+    match error {
+        error @ QueryError::TimedOut { .. } => error,
+        error => invalid(name, error.to_string()),
+    }
+}
+
 fn parse_time(text: &str) -> Option<TimeMsec> {
     match text.parse::<f64>() {
         Ok(seconds) if seconds.is_finite() => Some(to_whole((seconds * 1000.0).round())),

@@ -1,11 +1,11 @@
 //! `query` and `query_range`.
 
 use super::super::error::QueryError;
-use super::super::limits::Limits;
+use super::super::limits::{Deadline, Limits};
 use super::super::query::Query;
-use super::super::render::render_answer;
+use super::super::render::render_within;
 use super::super::value::{Answer, Value};
-use super::parameters::{Parameters, invalid};
+use super::parameters::{Parameters, invalid, wrong};
 use super::{Data, Service};
 
 pub(super) fn query(
@@ -15,9 +15,10 @@ pub(super) fn query(
     let time_msec = parameters.time("time")?.unwrap_or(service.now_msec);
     let limit = parameters.limit("limit")?;
     let limits = limits(service, parameters)?;
-    let query = parse(parameters, &limits)?;
-    let answer = query.instant(service.source, time_msec, &limits)?;
-    Ok(data(answer, limit))
+    let deadline = Deadline::from_now(&limits);
+    let query = parse(parameters, &limits, deadline)?;
+    let answer = query.instant_until(service.source, time_msec, &limits, deadline)?;
+    data(answer, limit, &limits)
 }
 
 pub(super) fn query_range(
@@ -31,9 +32,11 @@ pub(super) fn query_range(
         .ok_or_else(|| invalid("step", "cannot parse \"\" to a valid duration"))?;
     let limit = parameters.limit("limit")?;
     let limits = limits(service, parameters)?;
-    let query = parse(parameters, &limits)?;
-    let answer = query.range(service.source, start_msec, end_msec, step_msec, &limits)?;
-    Ok(data(answer, limit))
+    let deadline = Deadline::from_now(&limits);
+    let query = parse(parameters, &limits, deadline)?;
+    let range = (start_msec, end_msec, step_msec);
+    let answer = query.range_until(service.source, range, &limits, deadline)?;
+    data(answer, limit, &limits)
 }
 
 fn limits(service: &Service<'_>, parameters: &Parameters<'_>) -> Result<Limits, QueryError> {
@@ -48,12 +51,16 @@ fn limits(service: &Service<'_>, parameters: &Parameters<'_>) -> Result<Limits, 
     Ok(limits)
 }
 
-fn parse(parameters: &Parameters<'_>, limits: &Limits) -> Result<Query, QueryError> {
+fn parse(
+    parameters: &Parameters<'_>,
+    limits: &Limits,
+    deadline: Deadline,
+) -> Result<Query, QueryError> {
     let text = parameters.get("query").unwrap_or("");
-    Query::parse_within(text, limits).map_err(|error| invalid("query", error.to_string()))
+    Query::parse_until(text, limits, deadline).map_err(|error| wrong("query", error))
 }
 
-fn data(mut answer: Answer, limit: Option<usize>) -> Data {
+fn data(mut answer: Answer, limit: Option<usize>, limits: &Limits) -> Result<Data, QueryError> {
     if let Some(limit) = limit {
         let count = match &mut answer.value {
             Value::Vector { samples, .. } => {
@@ -74,9 +81,9 @@ fn data(mut answer: Answer, limit: Option<usize>) -> Data {
                 .push("results truncated due to limit".to_owned());
         }
     }
-    Data {
-        json: render_answer(&answer),
-        warnings: answer.warnings,
-        infos: answer.infos,
-    }
+    let mut data = Data::begin();
+    render_within(answer.value, &mut data.body, limits)?;
+    data.warnings = answer.warnings;
+    data.infos = answer.infos;
+    Ok(data)
 }

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use super::super::error::QueryError;
 use super::super::node::Call;
-use super::super::number::{compare, parse_number};
-use super::rows::{Collector, Row};
+use super::super::number::{compare, parse_float};
+use super::rows::{Collector, Row, without_name};
 use super::{Evaluator, Steps};
-use crate::labels::{Labels, METRIC_NAME};
+use crate::labels::Labels;
 
 /// The label with a bucket's upper limit.
 const LIMIT: &str = "le";
@@ -91,18 +91,17 @@ impl Evaluator<'_> {
         for row in rows {
             let written = row.labels.get(LIMIT);
             let name = row.labels.name().to_owned();
-            let Some(limit) = parse_number(written) else {
+            let Some(limit) = parse_float(written) else {
                 self.warnings.insert(format!(
                     "PromQL warning: bucket label {LIMIT:?} is missing or has a malformed value of {written:?} for metric name {name:?}"
                 ));
                 continue;
             };
-            let labels = row
-                .labels
-                .filter(|name| name != LIMIT && name != METRIC_NAME);
-            let place = *places.entry(labels.clone()).or_insert_with(|| {
+            // Of two metrics, the buckets are never one histogram.
+            let whole = row.labels.filter(|name| name != LIMIT);
+            let place = *places.entry(whole).or_insert_with_key(|whole| {
                 histograms.push(Histogram {
-                    labels,
+                    labels: without_name(whole),
                     name,
                     buckets: Vec::new(),
                 });
@@ -258,6 +257,10 @@ fn rank_below(value: f64, buckets: &[Bucket]) -> Option<f64> {
     for bucket in buckets {
         if start >= value {
             return Some(rank);
+        }
+        if bucket.limit > value && start == f64::NEG_INFINITY {
+            // Nothing says where in it they are.
+            return Some(bucket.count);
         }
         if bucket.limit > value {
             let part = (value - start) / (bucket.limit - start);

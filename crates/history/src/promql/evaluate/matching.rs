@@ -75,7 +75,7 @@ impl Evaluator<'_> {
                         .or_insert_with(|| vec![false; steps.count]);
                     require_first(matched, &row)?;
                 }
-                held = held.saturating_add(row.values.len());
+                held = held.saturating_add(row.size());
                 self.budget.hold_at_least(held)?;
                 match places.get(&row.labels) {
                     None => {

@@ -14,6 +14,7 @@ mod reduce;
 mod rows;
 mod select;
 mod subquery;
+mod template;
 mod top;
 mod window;
 
@@ -22,10 +23,11 @@ use std::collections::BTreeSet;
 use lfs_wrapper_model::TimeMsec;
 
 use super::error::{LimitHit, QueryError};
-use super::limits::{Budget, Limits};
+use super::limits::{Budget, Deadline, Limits};
 use super::node::{At, Kind, Node, Shift};
 use super::value::{Answer, Value, VectorSample};
 use crate::labels::Labels;
+use crate::pattern::Patterns;
 use crate::source::{Source, Stretch, is_stale};
 use rows::{Row, Table};
 
@@ -75,6 +77,7 @@ struct Evaluator<'query> {
     source: &'query dyn Source,
     limits: &'query Limits,
     budget: Budget,
+    patterns: Patterns,
     start_msec: TimeMsec,
     end_msec: TimeMsec,
     warnings: BTreeSet<String>,
@@ -84,14 +87,15 @@ struct Evaluator<'query> {
 impl<'query> Evaluator<'query> {
     fn new(
         source: &'query dyn Source,
-        limits: &'query Limits,
+        (limits, deadline): (&'query Limits, Deadline),
         start: TimeMsec,
         end: TimeMsec,
     ) -> Self {
         Self {
             source,
             limits,
-            budget: Budget::new(limits),
+            budget: Budget::new(limits, deadline),
+            patterns: Patterns::default(),
             start_msec: start,
             end_msec: end,
             warnings: BTreeSet::new(),
@@ -134,8 +138,7 @@ impl<'query> Evaluator<'query> {
             return self.evaluate(inner, steps);
         }
         let table = self.evaluate(inner, &Steps::one(steps.first_msec))?;
-        let size = table.size().saturating_mul(steps.count);
-        self.budget.hold(size)?;
+        self.budget.hold(table.repeated_size(steps.count))?;
         Ok(table.repeat(steps.count))
     }
 
@@ -210,12 +213,14 @@ pub(super) fn instant(
     node: &Node,
     source: &dyn Source,
     time_msec: TimeMsec,
-    limits: &Limits,
+    within: (&Limits, Deadline),
 ) -> Result<Answer, QueryError> {
-    let mut evaluator = Evaluator::new(source, limits, time_msec, time_msec);
+    let mut evaluator = Evaluator::new(source, within, time_msec, time_msec);
     let steps = Steps::one(time_msec);
     if node.kind() == Kind::Matrix {
         let mut series = evaluator.raw(node, &steps)?;
+        let points = series.iter().map(|(_, stretch)| stretch.times.len());
+        within.0.check_points(points.sum())?;
         series.sort_by(|one, other| one.0.cmp(&other.0));
         return Ok(evaluator.answer(Value::Matrix(series)));
     }
@@ -244,15 +249,19 @@ pub(super) fn range(
     node: &Node,
     source: &dyn Source,
     (start_msec, end_msec, step_msec): (TimeMsec, TimeMsec, i64),
-    limits: &Limits,
+    within: (&Limits, Deadline),
 ) -> Result<Answer, QueryError> {
+    let limits = within.0;
     let steps = Steps::between(start_msec, end_msec, step_msec);
-    if steps.count > limits.points_max {
+    // As Prometheus counts: the steps between the moments.
+    if steps.count.saturating_sub(1) > limits.points_max {
         let limit = limits.points_max;
         return Err(LimitHit::Points { limit }.into());
     }
-    let mut evaluator = Evaluator::new(source, limits, start_msec, end_msec);
-    let mut series: Vec<(Labels, Stretch)> = match evaluator.evaluate(node, &steps)? {
+    let mut evaluator = Evaluator::new(source, within, start_msec, end_msec);
+    let table = evaluator.evaluate(node, &steps)?;
+    limits.check_points(table.points())?;
+    let mut series: Vec<(Labels, Stretch)> = match table {
         Table::Scalar(values) => vec![(
             Labels::default(),
             Stretch {

@@ -86,17 +86,21 @@ fn extreme(values: &[f64], worst: f64, is_better: impl Fn(f64, f64) -> bool) -> 
 }
 
 fn average(values: &[f64], counts: Option<&[f64]>) -> Option<f64> {
-    let is_one = |count: &f64| count.to_bits() == 1.0_f64.to_bits();
-    match counts {
-        Some(counts) if counts.len() != values.len() || !counts.iter().all(is_one) => {
-            let sum = values
-                .iter()
-                .fold(Sum::default(), |sum, value| sum.plus(*value));
-            let count: f64 = counts.iter().sum();
-            (count > 0.0).then(|| sum.total() / count)
-        }
-        _ => Some(mean(values)),
+    let length = from_count(values.len());
+    let count = counts.map_or(length, |counts| counts.iter().sum());
+    if count.to_bits() == length.to_bits() {
+        // The samples themselves.
+        return Some(mean(values));
     }
+    let sum = |values: &mut dyn Iterator<Item = f64>| values.fold(Sum::default(), Sum::plus);
+    let whole = sum(&mut values.iter().copied());
+    let average = if whole.value.is_finite() {
+        whole.value / count + whole.lost / count
+    } else {
+        // It overflows, where the average may not.
+        sum(&mut values.iter().map(|value| value / count)).total()
+    };
+    (count > 0.0).then_some(average)
 }
 
 fn mean(values: &[f64]) -> f64 {

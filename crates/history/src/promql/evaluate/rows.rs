@@ -18,12 +18,30 @@ pub(super) enum Table {
 }
 
 impl Table {
-    /// How many values are held.
+    /// What is held, in values of eight bytes.
     pub(super) fn size(&self) -> usize {
+        self.repeated_size(1)
+    }
+
+    /// What is held when each value is there `count` times.
+    pub(super) fn repeated_size(&self, count: usize) -> usize {
+        let of_row = |row: &Row| {
+            let values = row.values.len().saturating_mul(count);
+            values.saturating_add(label_size(row.labels.bytes()))
+        };
+        match self {
+            Self::Scalar(values) => values.len().saturating_mul(count),
+            Self::Rows(rows) => rows.iter().map(of_row).fold(0, usize::saturating_add),
+            Self::Text(_) => 0,
+        }
+    }
+
+    /// How many values are there.
+    pub(super) fn points(&self) -> usize {
         match self {
             Self::Scalar(values) => values.len(),
-            Self::Rows(rows) => rows.iter().map(|row| row.values.len()).sum(),
-            Self::Text(_) => 0,
+            Self::Rows(rows) => rows.iter().map(|row| row.present().count()).sum(),
+            Self::Text(_) => 1,
         }
     }
 
@@ -41,6 +59,14 @@ impl Table {
             text @ Self::Text(_) => text,
         }
     }
+}
+
+/// Labels of so many bytes count as nothing: the limit of series bounds them.
+const LABEL_BYTES_FREE: usize = 1024;
+
+/// What the labels of a series, with so many bytes, count for in values of eight.
+pub(super) fn label_size(bytes: usize) -> usize {
+    bytes.saturating_sub(LABEL_BYTES_FREE) / 8
 }
 
 fn repeat_first(values: &[f64], count: usize) -> Vec<f64> {
@@ -79,9 +105,24 @@ impl Row {
         self.values.push(value);
     }
 
-    /// Adds 1 at `step`, wherever that is; gives by how many values it grew.
-    pub(super) fn count(&mut self, step: usize) -> usize {
-        let before = self.values.len();
+    /// What it holds, in values of eight bytes.
+    pub(super) fn size(&self) -> usize {
+        self.values.len() + label_size(self.labels.bytes())
+    }
+
+    /// By how many values it grows when there is one at `step`.
+    pub(super) fn growth(&self, step: usize) -> usize {
+        if self.values.is_empty() {
+            1
+        } else if step < self.first {
+            self.first - step
+        } else {
+            (step + 1).saturating_sub(self.end())
+        }
+    }
+
+    /// Adds 1 at `step`, wherever that is.
+    pub(super) fn count(&mut self, step: usize) {
         if self.values.is_empty() {
             self.first = step;
         }
@@ -97,7 +138,6 @@ impl Row {
         }
         let value = &mut self.values[position];
         *value = if is_stale(*value) { 1.0 } else { *value + 1.0 };
-        self.values.len() - before
     }
 
     /// The value at `step`.

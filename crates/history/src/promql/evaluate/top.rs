@@ -4,10 +4,11 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use super::super::error::QueryError;
+use super::super::limits::Budget;
 use super::super::node::Grouping;
 use super::super::number::{compare, render_plain, to_whole};
 use super::aggregate::{Group, group_labels};
-use super::rows::Row;
+use super::rows::{Row, label_size};
 use super::{Evaluator, Steps};
 use crate::labels::Labels;
 
@@ -73,29 +74,67 @@ impl Evaluator<'_> {
         if grouping.only {
             grouping.names.push(label.to_owned());
         }
-        let mut made: Vec<Row> = Vec::new();
-        let mut places: HashMap<Labels, usize> = HashMap::new();
-        let mut size = 0_usize;
+        let mut counted = Counted::default();
         for row in rows {
             let mut known: HashMap<u64, usize> = HashMap::new();
-            let start = row.first;
-            let length = row.values.len();
             for (step, value) in row.present() {
-                let place = *known.entry(value.to_bits()).or_insert_with(|| {
-                    let labels = row.labels.with(label, &render_plain(value));
-                    let labels = group_labels(&grouping, &labels);
-                    *places.entry(labels.clone()).or_insert_with(|| {
-                        made.push(Row::new(labels));
-                        made.len() - 1
-                    })
-                });
-                size = size.saturating_add(made[place].count(step));
+                let place = match known.get(&value.to_bits()) {
+                    Some(place) => *place,
+                    None => {
+                        let labels = row.labels.with(label, &render_plain(value));
+                        let labels = group_labels(&grouping, &labels);
+                        let place = counted.place(labels, &mut self.budget)?;
+                        known.insert(value.to_bits(), place);
+                        place
+                    }
+                };
+                counted.count(place, step, &mut self.budget)?;
             }
-            self.budget.series(made.len())?;
-            self.budget.work(start.saturating_add(length))?;
-            self.budget.hold_at_least(size)?;
         }
-        Ok(made)
+        Ok(counted.rows)
+    }
+}
+
+/// Series of counts, which never grow beyond what the budget has.
+#[derive(Default)]
+struct Counted {
+    rows: Vec<Row>,
+    places: HashMap<Labels, usize>,
+    size: usize,
+}
+
+impl Counted {
+    /// The place of the series with these labels.
+    fn place(&mut self, labels: Labels, budget: &mut Budget) -> Result<usize, QueryError> {
+        let bytes = labels.bytes();
+        budget.work(bytes / 8)?;
+        if let Some(place) = self.places.get(&labels) {
+            return Ok(*place);
+        }
+        let place = self.rows.len();
+        budget.series(place + 1)?;
+        self.size = self.size.saturating_add(label_size(bytes));
+        budget.hold_at_least(self.size)?;
+        self.places.insert(labels.clone(), place);
+        self.rows.push(Row::new(labels));
+        Ok(place)
+    }
+
+    /// Adds 1 at a step.
+    fn count(&mut self, place: usize, step: usize, budget: &mut Budget) -> Result<(), QueryError> {
+        let row = &mut self.rows[place];
+        let growth = row.growth(step);
+        // What is put before the others moves them.
+        let moved = if step < row.first {
+            row.values.len()
+        } else {
+            0
+        };
+        self.size = self.size.saturating_add(growth);
+        budget.hold_at_least(self.size)?;
+        budget.work((growth + moved) / 8)?;
+        row.count(step);
+        Ok(())
     }
 }
 

@@ -16,7 +16,7 @@ fn plain(name: &str) -> Option<Plain> {
     Some(match name {
         "abs" => f64::abs,
         "acos" => f64::acos,
-        "acosh" => f64::acosh,
+        "acosh" => acosh,
         "asin" => f64::asin,
         "asinh" => f64::asinh,
         "atan" => f64::atan,
@@ -47,6 +47,16 @@ fn plain(name: &str) -> Option<Plain> {
         "tanh" => f64::tanh,
         _ => return None,
     })
+}
+
+/// The standard library's loses most digits near 1.
+fn acosh(value: f64) -> f64 {
+    let above = value - 1.0;
+    if (0.0..1.0).contains(&above) {
+        (above + (2.0 * above + above * above).sqrt()).ln_1p()
+    } else {
+        value.acosh()
+    }
 }
 
 fn over(name: &str) -> Option<Over> {

@@ -1,20 +1,17 @@
 //! The matchers of a selector.
 
-use regex::{Regex, RegexBuilder};
-
-use super::super::error::QueryError;
+use super::super::error::{LimitHit, QueryError};
 use super::super::text::{Condition as Written, WrittenMatcher, error_at};
 use crate::labels::{Labels, METRIC_NAME};
+use crate::pattern::{PatternError, Patterns};
 use crate::source::{Condition, Matcher};
-
-/// How large a compiled pattern may be.
-const PATTERN_BYTES_MAX: usize = 1 << 20;
 
 /// The matchers of a selector with the name before the braces, if there is one.
 pub(super) fn plan(
     text: &str,
     name: Option<&str>,
     written: &[WrittenMatcher],
+    patterns: &mut Patterns,
 ) -> Result<Vec<Matcher>, QueryError> {
     let mut matchers: Vec<Matcher> = name
         .iter()
@@ -26,7 +23,7 @@ pub(super) fn plan(
             let message = format!("metric name must not be set twice: {name:?} or {other:?}");
             return Err(error_at(text, matcher.place.0, matcher.place.1, message));
         }
-        matchers.push(plan_matcher(text, matcher)?);
+        matchers.push(plan_matcher(text, matcher, patterns)?);
     }
     let nothing = Labels::default();
     if matchers.iter().all(|matcher| matcher.matches(&nothing)) {
@@ -36,12 +33,21 @@ pub(super) fn plan(
     Ok(matchers)
 }
 
-fn plan_matcher(text: &str, written: &WrittenMatcher) -> Result<Matcher, QueryError> {
-    let pattern = || {
-        compile(&written.value).map_err(|error| {
-            let message = format!("invalid regular expression: {error}");
-            error_at(text, written.place.0, written.place.1, message)
-        })
+fn plan_matcher(
+    text: &str,
+    written: &WrittenMatcher,
+    patterns: &mut Patterns,
+) -> Result<Matcher, QueryError> {
+    let mut pattern = || {
+        patterns
+            .compile(&written.value)
+            .map_err(|error| match error {
+                PatternError::TooLarge { limit } => LimitHit::Patterns { limit }.into(),
+                PatternError::Wrong(error) => {
+                    let message = format!("invalid regular expression: {error}");
+                    error_at(text, written.place.0, written.place.1, message)
+                }
+            })
     };
     let condition = match written.condition {
         Written::Equal => Condition::Equal(written.value.clone()),
@@ -53,60 +59,6 @@ fn plan_matcher(text: &str, written: &WrittenMatcher) -> Result<Matcher, QueryEr
         name: written.name.clone(),
         condition,
     })
-}
-
-/// A pattern, anchored at both ends; `.` is a line feed too.
-pub(in super::super) fn compile(pattern: &str) -> Result<Regex, String> {
-    let build = |pattern: &str| {
-        RegexBuilder::new(&format!("^(?s:{pattern})$"))
-            .size_limit(PATTERN_BYTES_MAX)
-            .build()
-    };
-    let first = build(pattern).map_err(|error| error.to_string());
-    // Where Prometheus takes a brace that begins no repetition as itself, this engine does not.
-    first.or_else(|error| build(&escape_braces(pattern)).map_err(|_| last_line(&error)))
-}
-
-/// The engine draws the pattern over several lines; the last one says what is wrong.
-fn last_line(error: &str) -> String {
-    let line = error.lines().last().unwrap_or(error);
-    line.trim_start_matches("error: ").to_owned()
-}
-
-fn escape_braces(pattern: &str) -> String {
-    let mut escaped = String::with_capacity(pattern.len() + 8);
-    let mut characters = pattern.char_indices();
-    while let Some((at, character)) = characters.next() {
-        match character {
-            '\\' => {
-                escaped.push(character);
-                if let Some((_, next)) = characters.next() {
-                    escaped.push(next);
-                    // `\p{Greek}`, `\x{10FFFF}`: the braces belong to the escape.
-                    if matches!(next, 'p' | 'P' | 'x')
-                        && pattern
-                            .get(at + 2..)
-                            .is_some_and(|rest| rest.starts_with('{'))
-                        && characters.next().is_some()
-                    {
-                        escaped.push('{');
-                    }
-                }
-            }
-            '{' if !is_repetition(pattern.get(at + 1..).unwrap_or("")) => escaped.push_str("\\{"),
-            _ => escaped.push(character),
-        }
-    }
-    escaped
-}
-
-fn is_repetition(rest: &str) -> bool {
-    let Some((inside, _)) = rest.split_once('}') else {
-        return false;
-    };
-    let (first, second) = inside.split_once(',').unwrap_or((inside, ""));
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    !first.is_empty() && digits(first) && digits(second)
 }
 
 /// The labels of the one series that `absent` makes.
@@ -126,19 +78,4 @@ pub(super) fn absent_labels(matchers: &[Matcher]) -> Labels {
         }
     }
     labels
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn patterns_are_anchored_a_dot_is_a_line_feed_and_a_lone_brace_itself() {
-        let pattern = compile("a.b|c").unwrap();
-        assert!(pattern.is_match("a\nb") && pattern.is_match("c"));
-        assert!(!pattern.is_match("xa.b") && !pattern.is_match("cc"));
-        assert!(compile("a{b}c").unwrap().is_match("a{b}c"));
-        assert!(compile("a{2}{x}\\p{Greek}").unwrap().is_match("aa{x}α"));
-        assert!(compile("(").is_err());
-    }
 }

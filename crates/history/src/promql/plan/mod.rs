@@ -2,8 +2,9 @@
 
 mod fix;
 mod functions;
-pub(super) mod matchers;
+mod matchers;
 
+use std::cell::RefCell;
 use std::time::{Duration, SystemTime};
 
 use promql_parser::parser::{
@@ -12,22 +13,31 @@ use promql_parser::parser::{
 };
 
 use super::error::{LimitHit, QueryError};
+use super::limits::Deadline;
 use super::node::{
     Aggregation, Aggregator, At, Binary, Call, Cardinality, Function, Grouping, Node, Operator,
     Selector, Shift, Subquery,
 };
 use super::number::to_whole;
 use super::text::{Literals, Parsed, error_at};
+use crate::pattern::Patterns;
 
 /// Ranges, offsets and times beyond this are refused: 292 years.
 const SECONDS_MAX: f64 = 9_223_372_036.0;
 
 /// The tree of a query.
-pub(super) fn plan(text: &str, parsed: &Parsed, depth_max: usize) -> Result<Node, QueryError> {
+pub(super) fn plan(
+    text: &str,
+    parsed: &Parsed,
+    depth_max: usize,
+    deadline: Deadline,
+) -> Result<Node, QueryError> {
     let planner = Planner {
         text,
         literals: &parsed.literals,
         depth_max,
+        deadline,
+        patterns: RefCell::default(),
     };
     let node = planner.node(&parsed.expression, 0)?;
     Ok(fix::fix(node))
@@ -37,6 +47,9 @@ struct Planner<'query> {
     text: &'query str,
     literals: &'query Literals,
     depth_max: usize,
+    deadline: Deadline,
+    /// Compiled for the whole query, whose tree is walked by reference.
+    patterns: RefCell<Patterns>,
 }
 
 impl Planner<'_> {
@@ -96,8 +109,11 @@ impl Planner<'_> {
             let list = self.literals.matchers(&matcher.value);
             written.extend_from_slice(list.ok_or_else(|| self.lost())?);
         }
+        self.deadline.check()?;
+        let name = selector.name.as_deref();
+        let mut patterns = self.patterns.borrow_mut();
         Ok(Selector {
-            matchers: matchers::plan(self.text, selector.name.as_deref(), &written)?,
+            matchers: matchers::plan(self.text, name, &written, &mut patterns)?,
             shift: self.shift(selector.offset.as_ref(), selector.at.as_ref())?,
         })
     }
@@ -168,16 +184,11 @@ impl Planner<'_> {
             .map(|argument| self.node(argument, depth))
             .collect();
         let arguments = arguments?;
-        if let Function::Absent(labels) | Function::Over(_, labels) = &mut function {
-            // Only a bare selector tells what is absent; in parentheses it does not.
-            let selector = match call.args.args.first().map(|first| &**first) {
-                Some(Expr::VectorSelector(selector)) => Some(selector),
-                Some(Expr::MatrixSelector(matrix)) => Some(&matrix.vs),
-                _ => None,
-            };
-            if let Some(selector) = selector {
-                *labels = matchers::absent_labels(&self.selector(selector)?.matchers);
-            }
+        if let Function::Absent(labels) | Function::Over(_, labels) = &mut function
+            && let Some(Node::Vector(selector) | Node::Range(selector, _)) = arguments.first()
+        {
+            // Only a bare selector tells what is absent.
+            *labels = matchers::absent_labels(&selector.matchers);
         }
         Ok(Call {
             name,

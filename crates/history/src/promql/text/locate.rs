@@ -133,6 +133,8 @@ fn end_of_call(rewritten: &Rewritten, open: usize) -> Option<usize> {
 /// The parser's message in the words of the HTTP API, as far as they differ.
 fn meaning(rewritten: &Rewritten, message: &str) -> String {
     let message = message
+        .replace("got: ", "got ")
+        .replace("scalar or vector", "scalar or instant vector")
         .replace("got vector", "got instant vector")
         .replace("got matrix", "got range vector")
         .replace("type vector", "type instant vector")

@@ -18,6 +18,7 @@ use promql_parser::parser::Expr;
 
 use super::error::{LimitHit, QueryError};
 use super::limits::Limits;
+use rewrite::{Piece, Rewritten};
 
 /// A query that was parsed, and what its indices mean.
 pub(super) struct Parsed {
@@ -32,14 +33,36 @@ pub(super) fn parse(text: &str, limits: &Limits) -> Result<Parsed, QueryError> {
         return Err(LimitHit::Text { limit }.into());
     }
     let tokens = scan::scan(text)?;
-    let rewritten = rewrite::rewrite(text, &tokens, limits.depth_max)?;
+    let mut rewritten = rewrite::rewrite(text, &tokens, limits.depth_max)?;
     let whole = rewritten.text(0..rewritten.pieces.len());
     match promql_parser::parser::parse(&whole) {
-        Ok(expression) => Ok(Parsed {
-            expression,
-            literals: rewritten.literals,
-        }),
+        Ok(expression) => {
+            check_signs(text, &mut rewritten)?;
+            Ok(Parsed {
+                expression,
+                literals: rewritten.literals,
+            })
+        }
         Err(message) => Err(locate::error(text, &rewritten, &message)),
+    }
+}
+
+/// The parser drops a sign `+` and does not look at what it stands before, but
+/// looks at what a `-` stands before. Between two expressions both are alike.
+fn check_signs(text: &str, rewritten: &mut Rewritten) -> Result<(), QueryError> {
+    let is_plus = |piece: &&mut Piece| piece.text == "+";
+    let mut count = 0;
+    for piece in rewritten.pieces.iter_mut().filter(is_plus) {
+        "-".clone_into(&mut piece.text);
+        count += 1;
+    }
+    if count == 0 {
+        return Ok(());
+    }
+    let whole = rewritten.text(0..rewritten.pieces.len());
+    match promql_parser::parser::parse(&whole) {
+        Ok(_) => Ok(()),
+        Err(message) => Err(locate::error(text, rewritten, &message)),
     }
 }
 
