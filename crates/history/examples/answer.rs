@@ -6,7 +6,6 @@
 //! `{"path":"query","parameters":[["query","up"],["time","5"]]}`; for each, a
 //! line with the status, a blank and the body.
 
-
 use std::io::{BufRead, Write, stdin, stdout};
 use std::time::Duration;
 

@@ -15,8 +15,8 @@ mod source;
 mod store;
 
 pub use codec::{Block, BlockReader, Damage, PackedRow, Row, Run, Unfit, encode};
-pub use memory::{MemorySource, parse_series};
 pub use labels::{Labels, METRIC_NAME, is_label_name, is_metric_name};
+pub use memory::{MemorySource, parse_series};
 pub use pattern::Pattern;
 pub use promql::{
     Answer, Endpoint, ErrorKind, LimitHit, Limits as QueryLimits, Query, QueryError, Reply,

@@ -8,8 +8,8 @@ use lfs_wrapper_history::{
 };
 use lfs_wrapper_model::metric::MetricKind;
 
-use lfs_wrapper_history::MemorySource;
 use super::source;
+use lfs_wrapper_history::MemorySource;
 
 fn asked(source: &MemorySource, path: &str, parameters: &[(&str, &str)]) -> (u16, String) {
     asked_within(&Limits::default(), source, path, parameters)

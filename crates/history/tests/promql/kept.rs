@@ -10,7 +10,7 @@ use lfs_wrapper_history::{
 use lfs_wrapper_model::metric::{FoundMetric, MetricKind};
 use tempfile::TempDir;
 
-use super::memory::MemorySource;
+use lfs_wrapper_history::MemorySource;
 
 /// A multiple of all intervals of roll-ups.
 const START_MSEC: i64 = 1_699_920_000_000;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use lfs_wrapper_history::{ErrorKind, Query, QueryError, QueryLimits as Limits};
 
-use lfs_wrapper_history::MemorySource;
 use super::source;
+use lfs_wrapper_history::MemorySource;
 
 fn range(
     source: &MemorySource,

@@ -1,7 +1,6 @@
 //! What queries are answered with.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-
 mod aggregations;
 mod api;
 mod errors;
@@ -13,7 +12,9 @@ mod properties;
 mod selectors;
 mod windows;
 
-use lfs_wrapper_history::{Answer, Query, QueryError, QueryLimits as Limits, STALE, Value};
+use lfs_wrapper_history::{
+    Answer, MemorySource, Query, QueryError, QueryLimits as Limits, STALE, Value,
+};
 
 /// Samples from time 0 on, one a minute; `_` is none, `stale` the end of a series.
 fn source(lines: &[&str]) -> MemorySource {
