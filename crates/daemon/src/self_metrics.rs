@@ -178,6 +178,7 @@ fn expose_moments(counts: &MomentsCounts) -> impl Iterator<Item = Point> {
         (&DROPPED_PROCESSES, counts.processes.dropped),
         (&LOST_EXIT_RECORDS, counts.exits.lost),
         (&LOST_EVENTS, counts.lost_events),
+        (&DAMAGED_MOMENTS, counts.damaged),
     ];
     #[expect(clippy::cast_precision_loss, reason = "a metric is a float")]
     points
@@ -209,6 +210,11 @@ static LOST_EVENTS: Metric = Metric {
     name: "lfs_self_history_lost_events_total",
     kind: MetricKind::Counter,
     help: "Events that could not be written to the history.",
+};
+static DAMAGED_MOMENTS: Metric = Metric {
+    name: "lfs_self_history_damaged_moments_total",
+    kind: MetricKind::Counter,
+    help: "Rows of processes and of exits in the history's file that could not be read.",
 };
 static HISTORY_BYTES: Metric = Metric {
     name: "lfs_self_history_bytes",
