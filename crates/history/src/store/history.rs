@@ -1,6 +1,6 @@
 //! The one who writes the file.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -89,6 +89,8 @@ struct Writer {
     expired: Option<Instant>,
     /// The day on which the series in use were last said to be.
     touched_day: i64,
+    /// What was done to a damaged file and is not told yet.
+    notes: Vec<String>,
 }
 
 /// What is in the file when it is opened.
@@ -164,6 +166,7 @@ impl History {
                 dictionary,
                 expired: None,
                 touched_day: -1,
+                notes: Vec::new(),
             }),
             clock: Mutex::default(),
             _lock: lock,
@@ -254,10 +257,14 @@ impl History {
 
     /// The file was damaged while it was in use.
     fn replace_damaged(&self, writer: &mut Writer) -> Result<(), HistoryError> {
+        // Until another is in its place, nothing is written into the damaged file.
+        self.shared.note_damage(self.shared.epoch());
+        let (connection, notes) = open::replace(&self.path, &self.shared.limits)?;
+        writer.connection = connection;
+        writer.notes.extend(notes);
         self.shared.counts.damaged.add(1);
-        let connection = open::replace(&self.path, &self.shared.limits)?;
-        writer.connection = connection.0;
         self.shared.begin_epoch();
+        self.shared.take_damage();
         let fail = |source| self.error("taking over", source);
         writer.reload().map_err(fail)?;
         self.forget_written(writer).map_err(fail)
@@ -284,16 +291,11 @@ impl History {
     fn may_write(&self, writer: &mut Writer) -> Result<bool, HistoryError> {
         let limits = &self.shared.limits;
         let is_low = retain::is_disk_low(&self.path, limits);
-        let log = open::with_suffix(&self.path, "-wal");
-        let is_long = |log: &Path| {
-            fs::metadata(log).is_ok_and(|found| found.len() > retain::log_bytes_max(limits) / 2)
-        };
-        if is_long(&log) {
-            let _ = writer
-                .connection
-                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        let is_long = || retain::is_log_long(&self.path, limits);
+        if is_long() {
+            let _ = sqlite::checkpoint(&writer.connection);
         }
-        let is_stopped = is_low || is_long(&log);
+        let is_stopped = is_low || is_long();
         self.shared.counts.is_stopped.set(u64::from(is_stopped));
         if is_stopped {
             return Ok(false);
@@ -567,6 +569,8 @@ impl History {
             }
             flushed = Instant::now();
             let result = self.flush_with(Some(beside));
+            let notes = std::mem::take(&mut self.writer().notes);
+            notes.iter().for_each(|note| tell(note));
             let result = result.and_then(|()| self.maintain());
             let text = result
                 .err()

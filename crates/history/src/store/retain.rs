@@ -1,5 +1,6 @@
 //! What is kept, for how long, and what goes when room is needed.
 
+use std::fs;
 use std::path::Path;
 
 use lfs_wrapper_model::TimeMsec;
@@ -7,6 +8,7 @@ use rusqlite::{Connection, params};
 
 use super::frame::Group;
 use super::limits::Limits;
+use super::open::with_suffix;
 use super::reader::{clusters, read_held};
 use super::seal;
 use super::tier::{DELETED, TIERS, Tier};
@@ -34,9 +36,19 @@ pub(crate) fn used_bytes(connection: &Connection) -> rusqlite::Result<u64> {
     Ok((pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?)
 }
 
+/// Bytes of a page.
+pub(crate) fn page_bytes(connection: &Connection) -> rusqlite::Result<u64> {
+    Ok(pragma(connection, "page_size")?.max(512))
+}
+
+/// Pages that hold nothing.
+pub(crate) fn free_pages(connection: &Connection) -> rusqlite::Result<u64> {
+    pragma(connection, "freelist_count")
+}
+
 /// Says how large the database file may become; it refuses to become larger.
 pub(crate) fn set_cap(connection: &Connection, limits: &Limits) -> rusqlite::Result<()> {
-    let pages = room(limits) / pragma(connection, "page_size")?.max(512);
+    let pages = room(limits) / page_bytes(connection)?;
     connection.pragma_update(
         None,
         "max_page_count",
@@ -55,11 +67,17 @@ pub(crate) fn log_bytes_max(limits: &Limits) -> u64 {
     (limits.bytes_max / 4).clamp(LOG_BYTES.0, LOG_BYTES.1)
 }
 
+/// Whether the log is so long that nothing more may be written into it.
+pub(crate) fn is_log_long(path: &Path, limits: &Limits) -> bool {
+    let log = with_suffix(path, "-wal");
+    fs::metadata(log).is_ok_and(|found| found.len() > log_bytes_max(limits) / 2)
+}
+
 /// What a flush may write between two looks at the disk.
 const FLUSH_BYTES: u64 = 16 << 20;
 
 /// What must stay free on the disk: what is asked for, and what a flush may need.
-fn disk_free_min(limits: &Limits) -> u64 {
+pub(crate) fn disk_free_min(limits: &Limits) -> u64 {
     match limits.disk_free_min {
         // Whoever asks for nothing wants to go to the end.
         0 => 0,
@@ -222,7 +240,7 @@ pub(crate) const fn day(time_msec: TimeMsec) -> i64 {
 }
 
 /// Bytes that are free for us on the file's disk.
-fn disk_free(path: &Path) -> Option<u64> {
+pub(crate) fn disk_free(path: &Path) -> Option<u64> {
     let found = rustix::fs::statvfs(path.parent()?).ok()?;
     Some(found.f_bavail.saturating_mul(found.f_frsize))
 }

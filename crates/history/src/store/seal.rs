@@ -79,17 +79,26 @@ pub(crate) fn set_until(
     Ok(())
 }
 
-/// Says of all windows that are not rolled up that they must be.
-pub(crate) fn mark_all(connection: &Connection) -> rusqlite::Result<()> {
+/// Says of all windows that are not rolled up that they must be; where blocks were
+/// lost, of all windows of which finer values are there.
+pub(crate) fn mark_all(connection: &Connection, is_block_lost: bool) -> rusqlite::Result<()> {
     for cluster in super::reader::clusters(connection)? {
         let held = super::reader::read_held(connection, cluster)?;
-        let (first, last) = TIERS[0].keys(cluster, held[1].until_msec.max(0), i64::MAX);
-        let mut statement =
-            connection.prepare_cached("SELECT id FROM block WHERE id BETWEEN ?1 AND ?2")?;
-        let mut rows = statement.query([first, last])?;
-        while let Some(row) = rows.next()? {
-            if let Some((_, _, start)) = super::tier::parse_key(row.get(0)?) {
-                finish(connection, start)?;
+        for tier in TIERS {
+            let made_msec = match (tier.number, is_block_lost) {
+                (_, true) => 0,
+                (0, false) => held[1].until_msec.max(0),
+                (_, false) => break,
+            };
+            let (first, last) = tier.keys(cluster, made_msec, i64::MAX);
+            let mut statement =
+                connection.prepare_cached("SELECT id FROM block WHERE id BETWEEN ?1 AND ?2")?;
+            let mut rows = statement.query([first, last])?;
+            while let Some(row) = rows.next()? {
+                if let Some((_, _, start)) = super::tier::parse_key(row.get(0)?) {
+                    rollup::mark(connection, tier, start)?;
+                    set_until(connection, tier.number, start + tier.window_msec)?;
+                }
             }
         }
     }
