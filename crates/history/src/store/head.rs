@@ -1,19 +1,22 @@
 //! What is in memory: the open window, and those before it that are not blocks
 //! yet or that are asked for often.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use lfs_wrapper_model::TimeMsec;
 
 use super::frame::Frame;
 use super::limits::{Counts, Limits};
-use super::tier::TIERS;
+use super::tier::{TIERS, Tier};
 use super::window::{WINDOW_MSEC, Window, window_start};
 
 /// Windows that wait to become blocks; the oldest is given up for a newer one.
 const CLOSED_MAX: usize = 3;
+
+/// Damaged windows of roll-ups that wait to be made again.
+const HOLES_MAX: usize = 1024;
 
 /// What the one who writes and those who read have in common.
 #[derive(Debug)]
@@ -27,6 +30,8 @@ pub(crate) struct Shared {
     epoch: AtomicU64,
     /// A reader found the file damaged.
     is_damaged: AtomicBool,
+    /// Roll-ups that readers found damaged: tier, and start of the window.
+    holes: Mutex<BTreeSet<(u8, TimeMsec)>>,
 }
 
 #[derive(Debug, Default)]
@@ -52,6 +57,7 @@ impl Shared {
             durable_msec: AtomicI64::new(TimeMsec::MIN),
             epoch: AtomicU64::new(0),
             is_damaged: AtomicBool::new(false),
+            holes: Mutex::default(),
         }
     }
 
@@ -81,6 +87,20 @@ impl Shared {
 
     pub(crate) fn take_damage(&self) -> bool {
         self.is_damaged.swap(false, Ordering::AcqRel)
+    }
+
+    /// Has the one who writes make a window of a roll-up again that cannot be read.
+    pub(crate) fn note_hole(&self, tier: Tier, time_msec: TimeMsec) {
+        let mut holes = self.holes.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who asks again finds the others again.
+        if holes.len() < HOLES_MAX {
+            holes.insert((tier.number, window_start(time_msec, tier.window_msec)));
+        }
+    }
+
+    /// The windows of roll-ups that cannot be read: tier and start.
+    pub(crate) fn take_holes(&self) -> BTreeSet<(u8, TimeMsec)> {
+        std::mem::take(&mut *self.holes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn begin_epoch(&self) {

@@ -485,6 +485,9 @@ impl History {
     }
 
     fn try_maintain(&self, writer: &mut Writer) -> rusqlite::Result<()> {
+        for (tier, start_msec) in self.shared.take_holes() {
+            rollup::mark_hole(&writer.connection, tier, start_msec)?;
+        }
         for pair in TIERS.windows(2) {
             let [finer, tier] = [pair[0], pair[1]];
             while let Some(start) = rollup::next(&writer.connection, finer, tier)? {

@@ -5,6 +5,7 @@ mod bucket;
 mod compact;
 mod dictionary;
 mod feed;
+mod find;
 mod frame;
 mod head;
 mod history;

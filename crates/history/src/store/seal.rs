@@ -82,12 +82,12 @@ pub(crate) fn set_until(
 /// Says of all windows that are not rolled up that they must be; where blocks were
 /// lost, of all windows of which finer values are there.
 pub(crate) fn mark_all(connection: &Connection, is_block_lost: bool) -> rusqlite::Result<()> {
+    let untils = super::reader::read_untils(connection)?;
     for cluster in super::reader::clusters(connection)? {
-        let held = super::reader::read_held(connection, cluster)?;
         for tier in TIERS {
             let made_msec = match (tier.number, is_block_lost) {
                 (_, true) => 0,
-                (0, false) => held[1].until_msec.max(0),
+                (0, false) => untils[1].max(0),
                 (_, false) => break,
             };
             let (first, last) = tier.keys(cluster, made_msec, i64::MAX);

@@ -187,6 +187,22 @@ impl Column {
         self.is_present = false;
     }
 
+    /// Whether it has samples between two times.
+    pub(crate) fn is_between(
+        &self,
+        times: &[TimeMsec],
+        from_msec: TimeMsec,
+        to_msec: TimeMsec,
+    ) -> bool {
+        let first = times.partition_point(|time| *time < from_msec);
+        let end = times.partition_point(|time| *time <= to_msec);
+        let mut runs = self.runs.0.iter();
+        runs.any(|run| {
+            let (from, len) = (run.from as usize, run.len as usize);
+            from.max(first) < (from + len).min(end)
+        })
+    }
+
     /// Its samples after `after_msec`.
     pub(crate) fn stretch(&self, times: &[TimeMsec], after_msec: TimeMsec) -> Stretch {
         let mut stretch = Stretch::default();
