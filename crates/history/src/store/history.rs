@@ -10,6 +10,7 @@ use lfs_wrapper_model::{TimeMsec, now_msec};
 use lfs_wrapper_state::sqlite;
 use rusqlite::{Connection, Transaction};
 
+use super::clock::{self, Clock};
 use super::dictionary::Dictionary;
 use super::frame::{Entry, Frame, Group};
 use super::head::Shared;
@@ -41,11 +42,6 @@ pub trait Beside: Send {
 /// How often room is made before something is left for later.
 const MAKE_ROOM_TIMES: u32 = 3;
 
-/// A clock that was set this far must run evenly for [`STEADY`] before anything
-/// is deleted for its age.
-const CLOCK_STEP_MSEC: i64 = 60_000;
-const STEADY_USEC: u64 = 3600 * 1_000_000;
-
 /// The history, open for writing. There is one writer of a file.
 #[derive(Debug)]
 pub struct History {
@@ -54,32 +50,6 @@ pub struct History {
     writer: Mutex<Writer>,
     clock: Mutex<Clock>,
     _lock: File,
-}
-
-/// Whether the wall clock goes as evenly as the monotonic one.
-#[derive(Debug, Default)]
-struct Clock {
-    newest: Option<(TimeMsec, u64)>,
-    steady_since_usec: Option<u64>,
-}
-
-impl Clock {
-    fn take(&mut self, time_msec: TimeMsec, monotonic_usec: u64) {
-        let stepped = self.newest.is_none_or(|(time, monotonic)| {
-            let passed =
-                i64::try_from(monotonic_usec.saturating_sub(monotonic) / 1000).unwrap_or(i64::MAX);
-            (time_msec - time - passed).abs() > CLOCK_STEP_MSEC || monotonic_usec < monotonic
-        });
-        if stepped {
-            self.steady_since_usec = Some(monotonic_usec);
-        }
-        self.newest = Some((time_msec, monotonic_usec));
-    }
-
-    fn is_steady(&self) -> bool {
-        let newest = self.newest.zip(self.steady_since_usec);
-        newest.is_some_and(|((_, monotonic), since)| monotonic.saturating_sub(since) >= STEADY_USEC)
-    }
 }
 
 #[derive(Debug)]
@@ -149,11 +119,11 @@ impl History {
                 path.display()
             ));
         }
+        let open = windows.iter().filter_map(Window::newest_msec).max();
+        let on_disk_msec = until.max(open);
         {
-            shared.set_durable(until);
-            shared.set_durable(windows.iter().filter_map(Window::newest_msec).max());
+            shared.set_durable(on_disk_msec);
             let mut head = shared.write();
-            let open = windows.iter().filter_map(Window::newest_msec).max();
             head.note_older(newest.max(open));
             head.open = windows.pop();
             head.closed = windows.into_iter().map(Arc::new).collect();
@@ -168,7 +138,7 @@ impl History {
                 touched_day: -1,
                 notes: Vec::new(),
             }),
-            clock: Mutex::default(),
+            clock: Mutex::new(Clock::new(on_disk_msec)),
             _lock: lock,
         };
         Ok((history, notes))
@@ -199,7 +169,8 @@ impl History {
     pub fn append(&self, frame: &Frame) {
         self.shared.append(frame);
         let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
-        clock.take(frame.time_msec, frame.monotonic_usec);
+        let slept_usec = clock::read_slept_usec();
+        clock.take(frame.time_msec, frame.monotonic_usec, slept_usec);
     }
 
     /// Writes down what is in memory only, and makes blocks of windows that are

@@ -2,6 +2,7 @@
 
 mod block;
 mod bucket;
+mod clock;
 mod compact;
 mod dictionary;
 mod feed;
