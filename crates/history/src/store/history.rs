@@ -391,16 +391,12 @@ impl History {
             })
             .and_then(|()| transaction.commit());
         let mut head = self.shared.write();
-        if let Some(window) = head.find(open.generation) {
-            match result {
-                Ok(()) => {
-                    changes.iter().for_each(|change| change.note(window));
-                    self.shared.set_durable(window.newest_written_msec());
-                }
-                Err(_) => ids
-                    .iter()
-                    .for_each(|(group, place, _)| set_id(window, *group, *place, None)),
-            }
+        if result.is_err() {
+            let ids = ids.iter().map(|(_, _, id)| *id).collect();
+            head.forget_ids(open.generation, &ids);
+        } else if let Some(window) = head.find(open.generation) {
+            changes.iter().for_each(|change| change.note(window));
+            self.shared.set_durable(window.newest_written_msec());
         }
         result
     }
@@ -428,7 +424,7 @@ impl History {
             return Vec::new();
         };
         for (group, place, id) in ids {
-            set_id(window, *group, *place, Some(*id));
+            set_id(window, *group, *place, *id);
         }
         let groups = window.groups.iter();
         groups
@@ -580,12 +576,12 @@ struct Unwritten {
     nameless: Vec<(Group, usize, Entry)>,
 }
 
-fn set_id(window: &mut Window, group: Group, place: usize, id: Option<SeriesId>) {
+fn set_id(window: &mut Window, group: Group, place: usize, id: SeriesId) {
     let column = window
         .groups
         .get_mut(&group)
         .and_then(|group| group.columns.get_mut(place));
     if let Some(column) = column {
-        column.id = id;
+        column.id = Some(id);
     }
 }

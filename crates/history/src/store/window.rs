@@ -21,7 +21,7 @@ pub(crate) fn window_start(time_msec: TimeMsec, length_msec: i64) -> TimeMsec {
 }
 
 /// Where a series is kept in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct SeriesId {
     /// Its number.
     pub(crate) id: u32,
