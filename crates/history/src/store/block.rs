@@ -18,22 +18,25 @@ const TIMES_MAX: usize = 16_384;
 /// is set back again and again makes one each time.
 const PARTS_MERGED: i64 = 256;
 
-/// Writes a block of a cluster and window beside those that are there.
+/// Writes a block of a cluster and window beside those that are there; returns how
+/// many of them were damaged and are gone.
 pub(crate) fn insert(
     connection: &Connection,
     tier: Tier,
     cluster: u32,
     start_msec: TimeMsec,
     block: &Block,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<u64> {
     let (first, last) = tier.keys(cluster, start_msec, start_msec);
+    let mut damaged = 0;
     if tier.step_msec == 0 {
         let parts = count(connection, first, last)?;
         if parts > 0 && parts % PARTS_MERGED == 0 {
-            merge(connection, tier, cluster, start_msec)?;
+            damaged += merge(connection, tier, cluster, start_msec)?;
         }
     }
-    append(connection, tier, cluster, start_msec, block)
+    append(connection, tier, cluster, start_msec, block)?;
+    Ok(damaged)
 }
 
 fn append(

@@ -16,18 +16,20 @@ use super::frame::{Entry, Frame, Group};
 use super::head::Shared;
 use super::import::{self, ImportOutcome};
 use super::limits::{Counts, Limits};
+use super::maintain::Rolled;
 use super::reader::{self, Reader};
 use super::retain;
-use super::tier::{NEWEST_SEALED, TIERS, Tier};
+use super::tier::NEWEST_SEALED;
 use super::window::{SeriesId, Window};
-use super::{HistoryError, block, hot, open, rollup, seal};
+use super::{HistoryError, hot, open, seal};
 use crate::source::{ReadError, Stretch};
 
 /// What is in memory only is never older than this.
 pub const FLUSH_EVERY: Duration = Duration::from_secs(5);
 
-/// How often what is too old is looked for.
-const EXPIRE_EVERY: Duration = Duration::from_secs(600);
+/// How often the thread that writes looks whether it is to stop, and what is left
+/// of the time between two flushes for a step of maintenance that takes longer.
+const POLL_EVERY: Duration = Duration::from_millis(500);
 
 /// What is written into the same file beside series.
 pub trait Beside: Send {
@@ -40,27 +42,34 @@ pub trait Beside: Send {
 }
 
 /// How often room is made before something is left for later.
-const MAKE_ROOM_TIMES: u32 = 3;
+pub(super) const MAKE_ROOM_TIMES: u32 = 3;
+
+/// Flushes that fail one after the other before the history counts as stopped.
+const FAILURES_MAX: u32 = 3;
 
 /// The history, open for writing. There is one writer of a file.
 #[derive(Debug)]
 pub struct History {
     path: PathBuf,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     writer: Mutex<Writer>,
-    clock: Mutex<Clock>,
+    pub(super) clock: Mutex<Clock>,
     _lock: File,
 }
 
 #[derive(Debug)]
-struct Writer {
-    connection: Connection,
-    dictionary: Dictionary,
-    expired: Option<Instant>,
+pub(super) struct Writer {
+    pub(super) connection: Connection,
+    pub(super) dictionary: Dictionary,
+    pub(super) expired: Option<Instant>,
     /// The day on which the series in use were last said to be.
     touched_day: i64,
     /// What was done to a damaged file and is not told yet.
     notes: Vec<String>,
+    /// Flushes that failed since one did not.
+    failures: u32,
+    /// What of the window that is being rolled up is done.
+    pub(super) rolled: Option<Rolled>,
 }
 
 /// What is in the file when it is opened.
@@ -137,6 +146,8 @@ impl History {
                 expired: None,
                 touched_day: -1,
                 notes: Vec::new(),
+                failures: 0,
+                rolled: None,
             }),
             clock: Mutex::new(Clock::new(on_disk_msec)),
             _lock: lock,
@@ -182,24 +193,41 @@ impl History {
     /// The same, and what is kept beside.
     pub fn flush_with(&self, beside: Option<&Mutex<dyn Beside>>) -> Result<(), HistoryError> {
         let mut writer = self.writer();
+        let result = self.flush_once(&mut writer, beside);
+        writer.failures = match result {
+            Ok(_) => 0,
+            Err(_) => writer.failures.saturating_add(1),
+        };
+        let is_written = *result.as_ref().unwrap_or(&true) && writer.failures < FAILURES_MAX;
+        self.shared.counts.is_stopped.set(u64::from(!is_written));
+        result.map(|_| ())
+    }
+
+    /// `false`: it may not write now.
+    fn flush_once(
+        &self,
+        writer: &mut Writer,
+        beside: Option<&Mutex<dyn Beside>>,
+    ) -> Result<bool, HistoryError> {
         if self.shared.take_damage() {
-            self.replace_damaged(&mut writer)?;
+            self.replace_damaged(writer)?;
         }
-        if !self.may_write(&mut writer)? {
-            return Ok(());
+        if !self.may_write(writer)? {
+            return Ok(false);
         }
-        let mut result = self.try_flush(&mut writer, beside);
+        let mut result = self.try_flush(writer, beside);
         for _ in 0..MAKE_ROOM_TIMES {
-            match result {
-                Err(error) if sqlite::is_full(&error) => {
-                    self.make_room(&mut writer, retain::room(&self.shared.limits) / 8)?;
-                    let reloaded = writer.reload();
-                    result = reloaded.and_then(|()| self.try_flush(&mut writer, beside));
-                }
-                result => return result.map_err(|error| self.fail(&mut writer, error)),
+            if !result.as_ref().is_err_and(sqlite::is_full) {
+                break;
             }
+            self.make_room(writer, retain::room(&self.shared.limits) / 8)?;
+            let reloaded = writer.reload();
+            result = reloaded.and_then(|()| self.try_flush(writer, beside));
         }
-        result.map_err(|error| self.fail(&mut writer, error))
+        match result {
+            Ok(()) => Ok(true),
+            Err(error) => Err(self.fail(writer, error)),
+        }
     }
 
     /// Calls `work` with the connection that writes.
@@ -211,11 +239,11 @@ impl History {
             .map_err(|source| ReadError::Store(self.error("using", source).to_string()))
     }
 
-    fn writer(&self) -> std::sync::MutexGuard<'_, Writer> {
+    pub(super) fn writer(&self) -> std::sync::MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn fail(&self, writer: &mut Writer, error: rusqlite::Error) -> HistoryError {
+    pub(super) fn fail(&self, writer: &mut Writer, error: rusqlite::Error) -> HistoryError {
         if open::is_damage(&error)
             && let Err(error) = self.replace_damaged(writer)
         {
@@ -259,16 +287,15 @@ impl History {
     }
 
     /// Whether the disk has room, and the log is not held open by a reader.
-    fn may_write(&self, writer: &mut Writer) -> Result<bool, HistoryError> {
+    pub(super) fn may_write(&self, writer: &mut Writer) -> Result<bool, HistoryError> {
         let limits = &self.shared.limits;
         let is_low = retain::is_disk_low(&self.path, limits);
         let is_long = || retain::is_log_long(&self.path, limits);
         if is_long() {
             let _ = sqlite::checkpoint(&writer.connection);
         }
-        let is_stopped = is_low || is_long();
-        self.shared.counts.is_stopped.set(u64::from(is_stopped));
-        if is_stopped {
+        if is_low || is_long() {
+            self.shared.counts.is_stopped.set(1);
             return Ok(false);
         }
         let used = retain::used_bytes(&writer.connection)
@@ -282,7 +309,7 @@ impl History {
     }
 
     /// Deletes what is oldest until so many bytes more are free.
-    fn make_room(&self, writer: &mut Writer, bytes: u64) -> Result<(), HistoryError> {
+    pub(super) fn make_room(&self, writer: &mut Writer, bytes: u64) -> Result<(), HistoryError> {
         let fail = |source| self.error("making room in", source);
         let limits = &self.shared.limits;
         let used = retain::used_bytes(&writer.connection).map_err(fail)?;
@@ -350,14 +377,21 @@ impl History {
     fn seal(&self, writer: &mut Writer, window: &Arc<Window>) -> rusqlite::Result<()> {
         let day = retain::day(window.start_msec);
         let transaction = writer.connection.unchecked_transaction()?;
-        seal::write(
+        let is_new_day = writer.touched_day != day;
+        let sealed = seal::write(
             &transaction,
             &mut writer.dictionary,
             window,
             day,
-            writer.touched_day != day,
+            is_new_day,
         )?;
         transaction.commit()?;
+        self.shared.counts.damaged.add(sealed.damaged);
+        for (name, values, said) in &sealed.dropped {
+            self.shared.counts.drop_values(name, *values, *said);
+        }
+        // A window that is being rolled up may have become more.
+        writer.rolled = None;
         writer.touched_day = day;
         let mut head = self.shared.write();
         head.closed.pop_front();
@@ -373,13 +407,14 @@ impl History {
         };
         let transaction = writer.connection.unchecked_transaction()?;
         let mut ids = Vec::with_capacity(open.nameless.len());
+        let mut refused = Vec::new();
         for (group, place, entry) in &open.nameless {
             let id = writer
                 .dictionary
                 .resolve(&transaction, *group, entry, open.day)?;
             match id {
                 Some(id) => ids.push((*group, *place, id)),
-                None => self.shared.counts.drop_series(entry.labels.name()),
+                None => refused.push((*group, *place)),
             }
         }
         // Between here and the end, nothing is removed from a window.
@@ -395,10 +430,23 @@ impl History {
             let ids = ids.iter().map(|(_, _, id)| *id).collect();
             head.forget_ids(open.generation, &ids);
         } else if let Some(window) = head.find(open.generation) {
+            for (group, place) in refused {
+                self.count_refused(window, group, place);
+            }
             changes.iter().for_each(|change| change.note(window));
             self.shared.set_durable(window.newest_written_msec());
         }
         result
+    }
+
+    /// Counts what is not written of a series that there is no number for.
+    fn count_refused(&self, window: &Window, group: Group, place: usize) {
+        let group = window.groups.get(&group);
+        if let Some(column) = group.and_then(|group| group.columns.get(place)) {
+            let name = column.entry.labels.name();
+            let (values, said) = (column.values.len(), column.written);
+            self.shared.counts.drop_values(name, values, said);
+        }
     }
 
     fn unwritten(&self) -> Option<Unwritten> {
@@ -432,79 +480,6 @@ impl History {
             .collect()
     }
 
-    /// Rolls up what is complete, and deletes what is too old. Takes long at
-    /// times; nothing waits for it but the next flush.
-    pub fn maintain(&self) -> Result<(), HistoryError> {
-        let mut writer = self.writer();
-        for _ in 0..MAKE_ROOM_TIMES {
-            if !self.may_write(&mut writer)? {
-                return Ok(());
-            }
-            match self.try_maintain(&mut writer) {
-                // A roll-up may be larger than what is kept free.
-                Err(error) if sqlite::is_full(&error) => {
-                    self.make_room(&mut writer, retain::room(&self.shared.limits) / 8)?;
-                }
-                result => return result.map_err(|error| self.fail(&mut writer, error)),
-            }
-        }
-        Ok(())
-    }
-
-    fn try_maintain(&self, writer: &mut Writer) -> rusqlite::Result<()> {
-        for (tier, start_msec) in self.shared.take_holes() {
-            rollup::mark_hole(&writer.connection, tier, start_msec)?;
-        }
-        for pair in TIERS.windows(2) {
-            let [finer, tier] = [pair[0], pair[1]];
-            while let Some(start) = rollup::next(&writer.connection, finer, tier)? {
-                if retain::is_disk_low(&self.path, &self.shared.limits) {
-                    return Ok(());
-                }
-                self.roll_up(writer, tier, start)?;
-            }
-        }
-        let is_due = writer
-            .expired
-            .is_none_or(|last| last.elapsed() >= EXPIRE_EVERY);
-        let is_steady = self
-            .clock
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_steady();
-        if is_due && is_steady {
-            retain::expire(&writer.connection, &self.shared.limits, now_msec())?;
-            writer.expired = Some(Instant::now());
-            writer.reload()?;
-        }
-        Ok(())
-    }
-
-    fn roll_up(
-        &self,
-        writer: &mut Writer,
-        tier: Tier,
-        start_msec: TimeMsec,
-    ) -> rusqlite::Result<()> {
-        let clusters = writer.dictionary.rolled_up();
-        for cluster in clusters {
-            let transaction = writer.connection.unchecked_transaction()?;
-            let mut damaged = 0;
-            if tier.number == 1 {
-                damaged += block::merge_window(
-                    &transaction,
-                    TIERS[0],
-                    cluster,
-                    (start_msec, tier.window_msec),
-                )?;
-            }
-            damaged += rollup::make(&transaction, tier, start_msec, cluster)?;
-            transaction.commit()?;
-            self.shared.counts.damaged.add(damaged);
-        }
-        rollup::done(&writer.connection, tier, start_msec)
-    }
-
     /// Takes samples of other times in; what is there already stays. Of each
     /// series the times rise.
     pub fn import(&self, series: &[(Entry, Stretch)]) -> Result<ImportOutcome, HistoryError> {
@@ -514,13 +489,13 @@ impl History {
                 path: self.path.clone(),
             });
         }
-        let mut result = writer.import(series);
+        let mut result = writer.import(series, &self.shared.counts);
         for _ in 0..MAKE_ROOM_TIMES {
             if !result.as_ref().is_err_and(sqlite::is_full) {
                 break;
             }
             self.make_room(&mut writer, retain::room(&self.shared.limits) / 8)?;
-            result = writer.import(series);
+            result = writer.import(series, &self.shared.counts);
         }
         result.map_err(|error| self.fail(&mut writer, error))
     }
@@ -533,15 +508,20 @@ impl History {
         let mut told = String::new();
         let mut flushed = Instant::now();
         while !stop.load(Ordering::Relaxed) {
-            std::thread::sleep(Duration::from_millis(500));
-            if flushed.elapsed() < FLUSH_EVERY {
+            let left = FLUSH_EVERY.saturating_sub(flushed.elapsed());
+            if !left.is_zero() {
+                std::thread::sleep(left.min(POLL_EVERY));
                 continue;
             }
             flushed = Instant::now();
             let result = self.flush_with(Some(beside));
             let notes = std::mem::take(&mut self.writer().notes);
             notes.iter().for_each(|note| tell(note));
-            let result = result.and_then(|()| self.maintain());
+            let result = result.and_then(|()| {
+                // The next flush waits for this.
+                let time = FLUSH_EVERY.saturating_sub(flushed.elapsed() + POLL_EVERY);
+                self.maintain_for(time).map(|_| ())
+            });
             let text = result
                 .err()
                 .map(|error| error.to_string())
@@ -555,13 +535,21 @@ impl History {
 }
 
 impl Writer {
-    fn import(&mut self, series: &[(Entry, Stretch)]) -> rusqlite::Result<ImportOutcome> {
-        import::write(&self.connection, &mut self.dictionary, series)
+    fn import(
+        &mut self,
+        series: &[(Entry, Stretch)],
+        counts: &Counts,
+    ) -> rusqlite::Result<ImportOutcome> {
+        // Any window may become more.
+        self.rolled = None;
+        let (outcome, damaged) = import::write(&self.connection, &mut self.dictionary, series)?;
+        counts.damaged.add(damaged);
+        Ok(outcome)
     }
 
     /// Reads again what a transaction that did not come to its end may have
     /// changed in memory only.
-    fn reload(&mut self) -> rusqlite::Result<()> {
+    pub(super) fn reload(&mut self) -> rusqlite::Result<()> {
         self.dictionary = Dictionary::load(&self.connection)?;
         Ok(())
     }

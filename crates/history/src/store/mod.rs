@@ -14,6 +14,7 @@ mod hot;
 mod import;
 mod info;
 mod limits;
+mod maintain;
 mod older;
 mod open;
 mod pieces;

@@ -10,6 +10,16 @@ use super::window::{Column, Window};
 use super::{block, hot, rollup};
 use crate::codec::{Block, Row};
 
+/// What became of a window beside its blocks.
+#[derive(Debug, Default)]
+pub(crate) struct Sealed {
+    /// Series that there is no number for: the metric, how many values, and of how
+    /// many of them it was said before.
+    pub(crate) dropped: Vec<(String, usize, usize)>,
+    /// Blocks that could not be put together with it and are gone.
+    pub(crate) damaged: u64,
+}
+
 /// Writes the blocks of a window, and forgets what was written of it while it
 /// was open.
 pub(crate) fn write(
@@ -18,7 +28,8 @@ pub(crate) fn write(
     window: &Window,
     day: i64,
     is_new_day: bool,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<Sealed> {
+    let mut sealed = Sealed::default();
     for (group, of_group) in &window.groups {
         let mut clusters: BTreeMap<u32, Vec<(u32, &Column)>> = BTreeMap::new();
         for column in of_group
@@ -30,7 +41,12 @@ pub(crate) fn write(
                 Some(id) if !is_new_day => Some(id),
                 _ => dictionary.resolve(connection, *group, &column.entry, day)?,
             };
-            let Some(id) = id else { continue };
+            let Some(id) = id else {
+                let name = column.entry.labels.name().to_owned();
+                let (values, said) = (column.values.len(), column.written);
+                sealed.dropped.push((name, values, said));
+                continue;
+            };
             clusters
                 .entry(id.cluster)
                 .or_default()
@@ -48,14 +64,16 @@ pub(crate) fn write(
                 times: of_group.times.clone(),
                 rows: rows.collect(),
             };
-            block::insert(connection, TIERS[0], cluster, window.start_msec, &block)?;
+            sealed.damaged +=
+                block::insert(connection, TIERS[0], cluster, window.start_msec, &block)?;
         }
     }
     hot::delete(connection, window)?;
     if let Some(newest) = window.newest_msec() {
         set_until(connection, NEWEST_SEALED, newest)?;
     }
-    finish(connection, window.start_msec)
+    finish(connection, window.start_msec)?;
+    Ok(sealed)
 }
 
 /// Says that there are samples in a window which are not rolled up yet.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::common::{collect, entry, frame_of, select};
+use super::common::{collect, entry, everything, frame_of, select};
 use lfs_wrapper_history::{
     Channel, Entry, History, Limits, ReadError, Reader, Selection, Source, Stretch,
 };
@@ -208,4 +208,56 @@ fn a_query_of_what_is_in_memory_ends_at_its_deadline_too() {
     };
     let found = history.reader().select(&over).map(|found| found.len());
     assert_eq!(found, Err(ReadError::TimedOut));
+}
+
+#[test]
+fn maintenance_is_done_in_steps_that_each_bring_it_on() {
+    let (_folder, path) = scratch();
+    let history = open(&path);
+    // Three clusters.
+    let entries: Arc<[Entry]> = (0..600)
+        .map(|number| entry(&format!("series_{number}"), MetricKind::Gauge))
+        .collect();
+    for minute in 1..=75 {
+        history.append(&frame_of(START + minute * 60_000, &entries, vec![1.0; 600]));
+        history.flush().unwrap();
+    }
+    let waiting = || history.reader().info().unwrap().waiting_windows;
+    assert!(waiting() > 0);
+    let before = waiting();
+    let mut steps = 0;
+    while !history.maintain_for(Duration::ZERO).unwrap() {
+        steps += 1;
+        assert!(steps < 20);
+    }
+    // One for each cluster, and one that says that the hour is done.
+    assert_eq!((steps, before - waiting()), (4, 1));
+    assert_eq!(everything(&history.reader()).len(), 600);
+}
+
+#[test]
+fn series_that_there_is_no_number_for_are_counted_with_their_samples() {
+    let (_folder, path) = scratch();
+    drop(open(&path));
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute_batch(
+            "INSERT INTO metric VALUES (1, 'known', 'gauge', 'known', '');
+             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500000)
+             INSERT INTO series SELECT i, 1, 1, i / 256 + 1, 1000000, 0, CAST(i AS BLOB) FROM n",
+        )
+        .unwrap();
+    let history = open(&path);
+    let entries: Arc<[Entry]> = [entry("a", MetricKind::Gauge)].into();
+    for (second, flushed) in [(1, true), (2, false), (3, true), (4, false), (700, true)] {
+        history.append(&frame_of(START + second * 1000, &entries, vec![1.0]));
+        if flushed {
+            history.flush().unwrap();
+        }
+    }
+    let counts = history.counts();
+    assert_eq!(counts.dropped_samples.get(), 5);
+    // Once in each window.
+    assert_eq!(counts.dropped_series(), [("a".to_owned(), 2)]);
+    assert_eq!(counts.dropped_series_count(), 2);
 }

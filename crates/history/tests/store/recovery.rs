@@ -258,3 +258,25 @@ fn a_file_that_is_damaged_on_a_full_disk_loses_nothing_and_is_taken_over_later()
     let (history, _) = History::open(&path, limits()).unwrap();
     assert_eq!(count(&history), 100 * 2000);
 }
+
+#[test]
+fn writing_that_fails_again_and_again_is_told_and_goes_on_by_itself() {
+    let (_folder, path) = scratch();
+    let (history, _) = History::open(&path, limits()).unwrap();
+    let entries: Arc<[Entry]> = [entry("a", MetricKind::Gauge)].into();
+    let refuse = |is_refused: bool| {
+        let set = history
+            .with_connection(|connection| connection.pragma_update(None, "query_only", is_refused));
+        set.unwrap();
+    };
+    let mut told = Vec::new();
+    for (second, is_refused) in [false, true, true, true, true, false].iter().enumerate() {
+        refuse(*is_refused);
+        let time = START + i64::try_from(second).unwrap() * 1000 + 1;
+        history.append(&frame_of(time, &entries, vec![1.0]));
+        assert_eq!(history.flush().is_err(), *is_refused);
+        told.push(history.counts().is_stopped.get());
+    }
+    assert_eq!(told, [0, 0, 0, 1, 1, 0]);
+    assert_eq!(count(&history), 6);
+}
