@@ -109,7 +109,9 @@ impl From<HistoryError> for Failure {
         let kind = match &error {
             HistoryError::Foreign { .. } | HistoryError::Version { .. } => Kind::Config,
             HistoryError::Busy { .. } => Kind::Usage,
-            HistoryError::NoRoom { .. } | HistoryError::Sqlite { .. } => Kind::Environment,
+            HistoryError::NoRoom { .. }
+            | HistoryError::NoRoomToSave { .. }
+            | HistoryError::Sqlite { .. } => Kind::Environment,
             HistoryError::Io { source, .. } => Self::of_io(source),
         };
         Self::new(kind, error.to_string())

@@ -182,7 +182,7 @@ fn history_told(is_stopped: bool, time_msec: TimeMsec) -> Told {
     let (kind, message) = match is_stopped {
         true => (
             Kind::Raised,
-            "HISTORY stopped: its disk is nearly full, or a reader keeps its log open; alerts go on",
+            "HISTORY stopped: its disk is nearly full, a reader keeps its log open, or writing fails (the log says why); alerts go on",
         ),
         false => (Kind::Resolved, "HISTORY goes on"),
     };

@@ -85,6 +85,7 @@ pub(crate) struct HistoryMetrics {
     samples: u64,
     lost_frames: u64,
     dropped_values: u64,
+    dropped_series: u64,
     late_frames: u64,
     duplicate_frames: u64,
     damaged: u64,
@@ -101,6 +102,7 @@ impl HistoryMetrics {
             samples: counts.samples.get(),
             lost_frames: counts.lost_frames.get(),
             dropped_values: counts.dropped_samples.get(),
+            dropped_series: counts.dropped_series_count(),
             late_frames: counts.late_frames.get(),
             duplicate_frames: counts.duplicate_frames.get(),
             damaged: counts.damaged.get(),
@@ -116,6 +118,7 @@ impl HistoryMetrics {
             (&HISTORY_SAMPLES, self.samples),
             (&LOST_FRAMES, self.lost_frames),
             (&DROPPED_VALUES, self.dropped_values),
+            (&DROPPED_SERIES, self.dropped_series),
             (&LATE_FRAMES, self.late_frames),
             (&DUPLICATE_FRAMES, self.duplicate_frames),
             (&DAMAGED, self.damaged),
@@ -182,6 +185,7 @@ fn expose_moments(counts: &MomentsCounts) -> impl Iterator<Item = Point> {
         (&DROPPED_PROCESSES, counts.processes.dropped),
         (&LOST_EXIT_RECORDS, counts.exits.lost),
         (&LOST_EVENTS, counts.lost_events),
+        (&DAMAGED_MOMENTS, counts.damaged),
     ];
     #[expect(clippy::cast_precision_loss, reason = "a metric is a float")]
     points
@@ -213,6 +217,11 @@ static LOST_EVENTS: Metric = Metric {
     name: "lfs_self_history_lost_events_total",
     kind: MetricKind::Counter,
     help: "Events that could not be written to the history.",
+};
+static DAMAGED_MOMENTS: Metric = Metric {
+    name: "lfs_self_history_damaged_moments_total",
+    kind: MetricKind::Counter,
+    help: "Rows of processes and of exits in the history's file that could not be read.",
 };
 static HISTORY_BYTES: Metric = Metric {
     name: "lfs_self_history_bytes",
@@ -252,7 +261,8 @@ static EVICTED: Metric = Metric {
 static STOPPED: Metric = Metric {
     name: "lfs_self_history_stopped",
     kind: MetricKind::Gauge,
-    help: "1 while the history is not written because the disk is nearly full.",
+    help: "1 while the history is not written: its disk is nearly full, a reader keeps its log, \
+           or writing fails.",
 };
 static LOST_FRAMES: Metric = Metric {
     name: "lfs_self_history_lost_frames_total",
@@ -262,7 +272,12 @@ static LOST_FRAMES: Metric = Metric {
 static DROPPED_VALUES: Metric = Metric {
     name: "lfs_self_history_dropped_values_total",
     kind: MetricKind::Counter,
-    help: "Values of series beyond the number that the history takes of a metric.",
+    help: "Values of series that the history has no room for.",
+};
+static DROPPED_SERIES: Metric = Metric {
+    name: "lfs_self_history_dropped_series_total",
+    kind: MetricKind::Counter,
+    help: "Series that the history had no room for, counted anew every ten minutes.",
 };
 static LOST_CHANGES: Metric = Metric {
     name: "lfs_self_alert_lost_changes_total",

@@ -88,6 +88,14 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "foreign_keys", true)
 }
 
+/// Writes the log into the database and makes it empty; `false` when a reader
+/// keeps it.
+pub fn checkpoint(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+        Ok(row.get::<_, i64>(0)? == 0)
+    })
+}
+
 /// Renames a damaged database and what belongs to it; returns its new name.
 pub fn move_aside(path: &Path) -> io::Result<PathBuf> {
     let with_suffix = |suffix: &str| {

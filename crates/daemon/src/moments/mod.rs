@@ -40,6 +40,11 @@ pub(crate) struct MomentsRecorder {
     processes: ProcessRecorder,
     exits: ExitRecorder,
     events: Vec<MomentEvent>,
+    /// How many of them were written with the transaction that is under way.
+    written_events: usize,
+    /// What could not be read when that was sealed: told when it is done.
+    damaged: Vec<Damaged>,
+    damaged_count: u64,
     lost_events: u64,
     /// The wall clock less the monotonic one, at the sample before.
     clock_msec: Option<i64>,
@@ -54,6 +59,8 @@ pub(crate) struct MomentsCounts {
     pub(crate) exits: ExitCounts,
     /// Events that could not be written.
     pub(crate) lost_events: u64,
+    /// Rows of processes and of exits that could not be read when they were sealed.
+    pub(crate) damaged: u64,
 }
 
 impl MomentsRecorder {
@@ -65,6 +72,9 @@ impl MomentsRecorder {
             processes: ProcessRecorder::open(connection)?,
             exits: ExitRecorder::default(),
             events: Vec::new(),
+            written_events: 0,
+            damaged: Vec::new(),
+            damaged_count: 0,
             lost_events: 0,
             clock_msec: None,
         })
@@ -163,27 +173,31 @@ impl MomentsRecorder {
         });
     }
 
-    /// Writes down what was taken in; what of it could not be read when it was
-    /// sealed is returned. When the transaction is committed,
+    /// Writes down what was taken in. When the transaction is committed,
     /// [`Self::committed`] must be called; when it is not, the next call writes
     /// the same again.
-    pub(crate) fn write(
-        &mut self,
-        transaction: &Transaction<'_>,
-    ) -> rusqlite::Result<Vec<Damaged>> {
-        let mut damaged = self.processes.write(transaction)?.damaged;
-        damaged.extend(self.exits.write(transaction)?);
+    pub(crate) fn write(&mut self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+        self.written_events = 0;
+        self.damaged = self.processes.write(transaction)?.damaged;
+        self.damaged.extend(self.exits.write(transaction)?);
         for event in &self.events {
             append_event(transaction, event)?;
         }
-        Ok(damaged)
+        self.written_events = self.events.len();
+        Ok(())
     }
 
     /// What was written is on disk.
     pub(crate) fn committed(&mut self) {
         self.processes.committed();
         self.exits.committed();
-        drop(mem::take(&mut self.events));
+        self.events.drain(..mem::take(&mut self.written_events));
+        // Only now are the rows gone, and each is told once.
+        for damaged in mem::take(&mut self.damaged) {
+            warn!("the history: {damaged}");
+            self.damaged_count += 1;
+            self.note(EventKind::Lost, &damaged.to_string());
+        }
     }
 
     /// What was kept and what was not.
@@ -192,6 +206,7 @@ impl MomentsRecorder {
             processes: self.processes.counts(),
             exits: self.exits.counts(),
             lost_events: self.lost_events,
+            damaged: self.damaged_count,
         }
     }
 }
@@ -241,11 +256,7 @@ impl Moments {
 
 impl Beside for MomentsRecorder {
     fn write(&mut self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-        for damaged in Self::write(self, transaction)? {
-            warn!("the history: {damaged}");
-            self.note(EventKind::Lost, &damaged.to_string());
-        }
-        Ok(())
+        Self::write(self, transaction)
     }
 
     fn committed(&mut self) {

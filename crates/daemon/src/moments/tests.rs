@@ -24,7 +24,7 @@ fn database() -> Connection {
 
 fn write(connection: &mut Connection, recorder: &mut MomentsRecorder) {
     let transaction = connection.transaction().unwrap();
-    assert_eq!(recorder.write(&transaction).unwrap(), []);
+    recorder.write(&transaction).unwrap();
     transaction.commit().unwrap();
     recorder.committed();
 }
@@ -262,4 +262,26 @@ fn a_clock_that_is_set_is_told_and_one_that_runs_is_not() {
         (events[0].kind, events[0].text.as_str()),
         (EventKind::ClockStepped, text)
     );
+}
+
+#[test]
+fn what_cannot_be_read_when_it_is_sealed_is_told_once_and_counted() {
+    let mut connection = database();
+    let insert = "INSERT INTO exit_hot VALUES (?1, ?2, ?2, 1, x'00')";
+    for (id, time_msec) in [(1, T), (2, T + 700_000)] {
+        connection.execute(insert, (id, time_msec)).unwrap();
+    }
+    let mut recorder = MomentsRecorder::open(&connection).unwrap();
+    for _ in 0..3 {
+        // It does not come to its end.
+        let transaction = connection.transaction().unwrap();
+        recorder.write(&transaction).unwrap();
+    }
+    assert_eq!(recorder.counts().damaged, 0);
+    write(&mut connection, &mut recorder);
+    write(&mut connection, &mut recorder);
+    assert_eq!(recorder.counts().damaged, 2);
+    let told = events(&connection, &EventFilter::between(0, i64::MAX)).unwrap();
+    assert_eq!(told.len(), 2);
+    assert!(told.iter().all(|event| event.kind == EventKind::Lost));
 }

@@ -6,7 +6,7 @@ use lfs_wrapper_model::TimeMsec;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::rollup;
-use super::tier::{PARTS_MAX, Tier};
+use super::tier::{self, PARTS_MAX, Tier};
 use super::window::Runs;
 use crate::codec::{self, Block, BlockReader, Damage, Row};
 use crate::source::is_stale;
@@ -18,22 +18,25 @@ const TIMES_MAX: usize = 16_384;
 /// is set back again and again makes one each time.
 const PARTS_MERGED: i64 = 256;
 
-/// Writes a block of a cluster and window beside those that are there.
+/// Writes a block of a cluster and window beside those that are there; returns how
+/// many of them were damaged and are gone.
 pub(crate) fn insert(
     connection: &Connection,
     tier: Tier,
     cluster: u32,
     start_msec: TimeMsec,
     block: &Block,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<u64> {
     let (first, last) = tier.keys(cluster, start_msec, start_msec);
+    let mut damaged = 0;
     if tier.step_msec == 0 {
         let parts = count(connection, first, last)?;
         if parts > 0 && parts % PARTS_MERGED == 0 {
-            merge(connection, tier, cluster, start_msec)?;
+            damaged += merge(connection, tier, cluster, start_msec)?;
         }
     }
-    append(connection, tier, cluster, start_msec, block)
+    append(connection, tier, cluster, start_msec, block)?;
+    Ok(damaged)
 }
 
 fn append(
@@ -121,29 +124,40 @@ pub(crate) fn each<E: From<rusqlite::Error>>(
     connection: &Connection,
     tier: Tier,
     cluster: u32,
-    (from_msec, to_msec): (TimeMsec, TimeMsec),
+    windows: (TimeMsec, TimeMsec),
     mut take: impl FnMut(&mut BlockReader) -> Result<bool, E>,
 ) -> Result<u64, E> {
+    let mut damaged = 0;
+    each_or_hole(connection, tier, cluster, windows, |_, reader| {
+        let is_whole = reader.map_or(Ok(false), &mut take)?;
+        damaged += u64::from(!is_whole);
+        Ok::<(), E>(())
+    })?;
+    Ok(damaged)
+}
+
+/// The same with the start of its window; of one that is damaged, that alone.
+pub(crate) fn each_or_hole<E: From<rusqlite::Error>>(
+    connection: &Connection,
+    tier: Tier,
+    cluster: u32,
+    (from_msec, to_msec): (TimeMsec, TimeMsec),
+    mut take: impl FnMut(TimeMsec, Option<&mut BlockReader>) -> Result<(), E>,
+) -> Result<(), E> {
     let (first, last) = tier.keys(cluster, from_msec, to_msec);
     let mut statement = connection
         .prepare_cached("SELECT id, crc, data FROM block WHERE id BETWEEN ?1 AND ?2 ORDER BY id")?;
     let mut rows = statement.query([first, last])?;
-    let mut damaged = 0;
     while let Some(row) = rows.next()? {
         let key: i64 = row.get(0)?;
         let crc: u32 = row.get(1)?;
         let data = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
+        let start_msec = tier::parse_key(key).map_or(from_msec, |(_, _, start)| start);
         let is_whole = checksum(key, data) == crc;
-        match is_whole.then(|| BlockReader::open(data)) {
-            Some(Ok(mut reader)) => {
-                if !take(&mut reader)? {
-                    damaged += 1;
-                }
-            }
-            _ => damaged += 1,
-        }
+        let mut reader = is_whole.then(|| BlockReader::open(data).ok()).flatten();
+        take(start_msec, reader.as_mut())?;
     }
-    Ok(damaged)
+    Ok(())
 }
 
 /// Whether the row is what was written.

@@ -1,13 +1,16 @@
 //! Making the file as small as it can be without losing anything.
 
 use std::io;
+use std::path::Path;
 
 use lfs_wrapper_model::TimeMsec;
+use lfs_wrapper_state::sqlite;
 use rusqlite::Connection;
 
 use super::history::History;
+use super::limits::Limits;
 use super::tier::{self, TIERS};
-use super::{HistoryError, block, open};
+use super::{HistoryError, block, open, retain};
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,7 +28,8 @@ impl History {
     /// that hold nothing back to the disk. What is in memory only is not
     /// looked at: [`History::flush`] first.
     pub fn compact(&self) -> Result<Compacted, HistoryError> {
-        let result = self.with_connection(|connection| Ok(compact(connection)));
+        let result =
+            self.with_connection(|connection| Ok(compact(connection, self.path(), self.limits())));
         let path = self.path();
         match result {
             Ok(result) => result.map_err(|source| HistoryError::of("compacting", path, source)),
@@ -38,9 +42,13 @@ impl History {
     }
 }
 
-fn compact(connection: &Connection) -> rusqlite::Result<Compacted> {
+fn compact(connection: &Connection, path: &Path, limits: &Limits) -> rusqlite::Result<Compacted> {
     let mut compacted = Compacted::default();
     for (cluster, start_msec, count) in parts(connection)? {
+        // What a reader keeps us from is left for later.
+        if retain::is_log_long(path, limits) && !sqlite::checkpoint(connection)? {
+            break;
+        }
         let transaction = connection.unchecked_transaction()?;
         compacted.damaged += block::merge_window(
             &transaction,
@@ -52,9 +60,7 @@ fn compact(connection: &Connection) -> rusqlite::Result<Compacted> {
         compacted.made += count_blocks(&transaction, cluster, start_msec)?;
         transaction.commit()?;
     }
-    open::vacuum(connection)?;
-    // Only then is the file shorter.
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    open::vacuum(connection, path, limits)?;
     Ok(compacted)
 }
 

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::frame::{Entry, Group, Shape};
 use super::limits::LABELS_BYTES_MAX;
+use super::retain;
 use super::tier::{CLUSTER_MAX, NUMBERED};
 use super::window::SeriesId;
 use crate::labels::{Labels, METRIC_NAME};
@@ -18,33 +19,45 @@ pub(crate) const CLUSTER_SIZE: u32 = 256;
 /// Series that a file holds; more would fill it with their names.
 const SERIES_MAX: usize = 500_000;
 
+/// Where the file is full, one of so many is forgotten.
+const FORGOTTEN_SHARE: usize = 50;
+
 /// Metrics whose number is remembered.
 const METRICS_KNOWN_MAX: usize = 10_000;
 
 /// Numbers for series.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Dictionary {
     /// How many series each cluster has.
     clusters: BTreeMap<u32, (Group, u32)>,
     metrics: HashMap<String, i64>,
+    series_max: usize,
+    /// The day on which there was nothing to forget.
+    full_day: Option<i64>,
+}
+
+fn read_clusters(connection: &Connection) -> rusqlite::Result<BTreeMap<u32, (Group, u32)>> {
+    let mut statement =
+        connection.prepare("SELECT cluster, min(grp), count(*) FROM series GROUP BY cluster")?;
+    let rows = statement.query_map([], |row| {
+        Ok((row.get(0)?, row.get::<_, u8>(1)?, row.get(2)?))
+    })?;
+    let mut clusters = BTreeMap::new();
+    for row in rows {
+        let (cluster, group, count) = row?;
+        let group = Group::from_number(group).unwrap_or(Group::Imported);
+        clusters.insert(cluster, (group, count));
+    }
+    Ok(clusters)
 }
 
 impl Dictionary {
     pub(crate) fn load(connection: &Connection) -> rusqlite::Result<Self> {
-        let mut statement = connection
-            .prepare("SELECT cluster, min(grp), count(*) FROM series GROUP BY cluster")?;
-        let rows = statement.query_map([], |row| {
-            Ok((row.get(0)?, row.get::<_, u8>(1)?, row.get(2)?))
-        })?;
-        let mut clusters = BTreeMap::new();
-        for row in rows {
-            let (cluster, group, count) = row?;
-            let group = Group::from_number(group).unwrap_or(Group::Imported);
-            clusters.insert(cluster, (group, count));
-        }
         Ok(Self {
-            clusters,
+            clusters: read_clusters(connection)?,
             metrics: HashMap::new(),
+            series_max: SERIES_MAX,
+            full_day: None,
         })
     }
 
@@ -92,7 +105,7 @@ impl Dictionary {
             }
             return Ok(Some(id));
         }
-        if self.len() >= SERIES_MAX || labels.len() > LABELS_BYTES_MAX {
+        if labels.len() > LABELS_BYTES_MAX || !self.make_room(connection, day)? {
             return Ok(None);
         }
         let cluster = self.place(group);
@@ -116,6 +129,25 @@ impl Dictionary {
                 labels
             ])?;
         Ok(Some(series))
+    }
+
+    /// Whether there is room for one more, after those that were used longest ago
+    /// were forgotten if need be.
+    fn make_room(&mut self, connection: &Connection, day: i64) -> rusqlite::Result<bool> {
+        if self.len() < self.series_max {
+            return Ok(true);
+        }
+        // Many at once: to look for them takes long. Nor is it done again and again.
+        if self.full_day == Some(day) {
+            return Ok(false);
+        }
+        let count = (self.series_max / FORGOTTEN_SHARE).max(1);
+        if retain::forget_oldest_series(connection, count, day)? == 0 {
+            self.full_day = Some(day);
+            return Ok(false);
+        }
+        self.clusters = read_clusters(connection)?;
+        Ok(true)
     }
 
     /// The cluster that a new series of this group goes into.
@@ -175,19 +207,39 @@ pub(crate) struct Known {
 const COLUMNS: &str = "SELECT series.id, cluster, crc, labels, name, kind, family, help \
     FROM series JOIN metric ON metric.id = series.metric";
 
-/// The series that match, and how many rows were damaged.
+/// The clusters that have series of this name, or all.
+pub(crate) fn clusters_of(
+    connection: &Connection,
+    name: Option<&str>,
+) -> rusqlite::Result<Vec<u32>> {
+    let Some(name) = name else {
+        return super::reader::clusters(connection);
+    };
+    let mut statement = connection.prepare_cached(
+        "SELECT DISTINCT cluster FROM series \
+         WHERE metric = (SELECT id FROM metric WHERE name = ?1) ORDER BY cluster",
+    )?;
+    let rows = statement.query_map([name], |row| row.get(0))?;
+    rows.collect()
+}
+
+/// The series of a cluster that match, and how many rows were damaged.
 pub(crate) fn find(
     connection: &Connection,
+    cluster: u32,
     matchers: &[Matcher],
 ) -> rusqlite::Result<(Vec<Known>, u64)> {
     let name = equal_name(matchers);
     let filter = if name.is_some() {
-        " WHERE name = ?1"
+        "name = ?2"
     } else {
-        " WHERE ?1 IS NULL"
+        "?2 IS NULL"
     };
-    let mut statement = connection.prepare_cached(&format!("{COLUMNS}{filter}"))?;
-    let mut rows = statement.query([name])?;
+    // A cluster has fewer series than a metric may have.
+    let sql = format!("{COLUMNS} WHERE cluster = ?1 AND {filter}");
+    let sql = sql.replace("FROM series", "FROM series INDEXED BY series_cluster");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params![cluster, name])?;
     let (mut found, mut damaged) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
         match parse_known(row)? {
@@ -325,4 +377,84 @@ fn parse(name: &str, mut bytes: &[u8]) -> Option<Labels> {
         pairs.push((name, text()??));
     }
     Some(Labels::new(pairs))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::schema;
+
+    fn entry(number: i64) -> Entry {
+        let name = (METRIC_NAME.to_owned(), "a".to_owned());
+        Entry {
+            labels: Labels::new([name, ("number".to_owned(), number.to_string())]),
+            metric: FoundMetric {
+                name: "a".to_owned(),
+                kind: MetricKind::Gauge,
+                help: String::new(),
+            }
+            .into(),
+        }
+    }
+
+    #[test]
+    fn where_the_file_is_full_what_was_used_longest_ago_makes_room() {
+        let connection = Connection::open_in_memory().unwrap();
+        schema::create(&connection).unwrap();
+        let mut dictionary = Dictionary::load(&connection).unwrap();
+        dictionary.series_max = 100;
+        let mut resolve = |number, day| {
+            let group = Group::Machine;
+            let found = dictionary.resolve(&connection, group, &entry(number), day);
+            found.unwrap().map(|series| series.id)
+        };
+        // The newest numbers were used longest ago.
+        let ids: Vec<_> = (0..100)
+            .map(|number| resolve(number, 1000 - number))
+            .collect();
+        assert_eq!(resolve(100, 901), None);
+        assert_eq!(resolve(100, 1001), Some(101));
+        assert_eq!(resolve(0, 1001), ids[0]);
+        // It comes back under another number: blocks may hold the old one.
+        assert_eq!(resolve(99, 1001), Some(102));
+    }
+
+    #[test]
+    fn a_cluster_keeps_no_names_for_the_sake_of_anothers_blocks() {
+        let connection = Connection::open_in_memory().unwrap();
+        schema::create(&connection).unwrap();
+        let mut dictionary = Dictionary::load(&connection).unwrap();
+        let day_msec = 24 * 3_600_000;
+        let mut block = |group, number, day, key: &dyn Fn(u32, i64) -> i64| {
+            let id = dictionary
+                .resolve(&connection, group, &entry(number), day)
+                .unwrap();
+            let key = key(id.unwrap().cluster, day * day_msec);
+            connection
+                .execute("INSERT INTO block VALUES (?1, 0, x'')", [key])
+                .unwrap();
+        };
+        let tiers = crate::store::tier::TIERS;
+        let raw = |cluster, start| tiers[0].key(cluster, start);
+        // One cluster has a roll-up of long ago, the other nothing that old.
+        block(Group::Machine, 1, 10_000, &|cluster, start| {
+            tiers[3].key(cluster, start)
+        });
+        block(Group::Collected, 2, 10_000, &|cluster, start| {
+            raw(cluster, start + 900 * day_msec)
+        });
+        block(Group::Collected, 3, 10_900, &|cluster, start| {
+            raw(cluster, start + day_msec)
+        });
+        retain::forget_series(&connection).unwrap();
+        let mut statement = connection
+            .prepare("SELECT used_day FROM series ORDER BY id")
+            .unwrap();
+        let days: Vec<i64> = statement
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .flatten()
+            .collect();
+        assert_eq!(days, [10_000, 10_900]);
+    }
 }

@@ -38,9 +38,17 @@ impl Feed for Reader {
         };
         // After an outage there may be days: one window at a time.
         let mut after = after_msec.max(oldest - 1);
+        let mut length_msec = WINDOW_MSEC;
         while after < until_msec {
-            let end = (after + WINDOW_MSEC).min(until_msec);
-            let series = self.read_raw(after, end, keep)?;
+            let end = (after + length_msec).min(until_msec);
+            let series = match self.read_raw(after, end, keep) {
+                // Memory has room for less of so many series.
+                Err(ReadError::TooMuch { .. }) if end - after > 1 => {
+                    length_msec = (end - after) / 2;
+                    continue;
+                }
+                read => read?,
+            };
             let is_all = end == until_msec;
             if is_all || !series.is_empty() {
                 let raw = cut(series, after, end, samples_max);

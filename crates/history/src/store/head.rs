@@ -1,19 +1,22 @@
 //! What is in memory: the open window, and those before it that are not blocks
 //! yet or that are asked for often.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use lfs_wrapper_model::TimeMsec;
 
 use super::frame::Frame;
 use super::limits::{Counts, Limits};
-use super::tier::TIERS;
-use super::window::{WINDOW_MSEC, Window, window_start};
+use super::tier::{TIERS, Tier};
+use super::window::{SeriesId, WINDOW_MSEC, Window, window_start};
 
 /// Windows that wait to become blocks; the oldest is given up for a newer one.
 const CLOSED_MAX: usize = 3;
+
+/// Damaged windows of roll-ups that wait to be made again.
+const HOLES_MAX: usize = 1024;
 
 /// What the one who writes and those who read have in common.
 #[derive(Debug)]
@@ -27,6 +30,8 @@ pub(crate) struct Shared {
     epoch: AtomicU64,
     /// A reader found the file damaged.
     is_damaged: AtomicBool,
+    /// Roll-ups that readers found damaged: tier, and start of the window.
+    holes: Mutex<BTreeSet<(u8, TimeMsec)>>,
 }
 
 #[derive(Debug, Default)]
@@ -52,6 +57,7 @@ impl Shared {
             durable_msec: AtomicI64::new(TimeMsec::MIN),
             epoch: AtomicU64::new(0),
             is_damaged: AtomicBool::new(false),
+            holes: Mutex::default(),
         }
     }
 
@@ -81,6 +87,20 @@ impl Shared {
 
     pub(crate) fn take_damage(&self) -> bool {
         self.is_damaged.swap(false, Ordering::AcqRel)
+    }
+
+    /// Has the one who writes make a window of a roll-up again that cannot be read.
+    pub(crate) fn note_hole(&self, tier: Tier, time_msec: TimeMsec) {
+        let mut holes = self.holes.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who asks again finds the others again.
+        if holes.len() < HOLES_MAX {
+            holes.insert((tier.number, window_start(time_msec, tier.window_msec)));
+        }
+    }
+
+    /// The windows of roll-ups that cannot be read: tier and start.
+    pub(crate) fn take_holes(&self) -> BTreeSet<(u8, TimeMsec)> {
+        std::mem::take(&mut *self.holes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn begin_epoch(&self) {
@@ -173,6 +193,21 @@ impl Head {
             .map(|(from, oldest)| from.max(oldest))
     }
 
+    /// These numbers were not written down: they are taken from the window of this
+    /// generation and from all that went on from it since.
+    pub(crate) fn forget_ids(&mut self, generation: u64, ids: &HashSet<SeriesId>) {
+        let closed = self.closed.iter_mut();
+        let closed = closed.filter(|window| window.generation >= generation);
+        let open = self.open.iter_mut();
+        let open = open.filter(|window| window.generation >= generation);
+        for window in closed.map(Arc::make_mut).chain(open) {
+            let groups = window.groups.values_mut();
+            for column in groups.flat_map(|group| &mut group.columns) {
+                column.id = column.id.filter(|id| !ids.contains(id));
+            }
+        }
+    }
+
     /// The window of this generation, unless it has become blocks.
     pub(crate) fn find(&mut self, generation: u64) -> Option<&mut Window> {
         let open = self
@@ -216,5 +251,61 @@ impl Head {
         });
         counts.lost_frames.add(moments.max().unwrap_or(0) as u64);
         Some(lost)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lfs_wrapper_model::metric::{FoundMetric, MetricKind};
+
+    use super::*;
+    use crate::labels::{Labels, METRIC_NAME};
+    use crate::store::frame::{Entry, Group, Part};
+
+    fn frame(time_msec: TimeMsec) -> Frame {
+        let entry = |name: &str| Entry {
+            labels: Labels::new([(METRIC_NAME.to_owned(), name.to_owned())]),
+            metric: FoundMetric {
+                name: name.to_owned(),
+                kind: MetricKind::Gauge,
+                help: String::new(),
+            }
+            .into(),
+        };
+        Frame {
+            time_msec,
+            monotonic_usec: 0,
+            parts: vec![Part {
+                group: Group::Machine,
+                entries: [entry("old"), entry("new")].into(),
+                values: vec![1.0, 2.0],
+            }],
+        }
+    }
+
+    #[test]
+    fn a_number_that_was_not_written_down_does_not_go_on_in_the_next_window() {
+        let shared = Shared::new(Limits::default());
+        shared.append(&frame(1000));
+        let id = |id| SeriesId { id, cluster: 1 };
+        let generation = {
+            let mut head = shared.write();
+            let open = head.open.as_mut().unwrap();
+            let group = open.groups.get_mut(&Group::Machine).unwrap();
+            group.columns[0].id = Some(id(1));
+            group.columns[1].id = Some(id(2));
+            open.generation
+        };
+        // While the transaction is under way the next window begins, and one more.
+        shared.append(&frame(WINDOW_MSEC + 1000));
+        shared.append(&frame(2 * WINDOW_MSEC + 1000));
+        let mut head = shared.write();
+        head.forget_ids(generation, &HashSet::from([id(2)]));
+        let windows = head.closed.iter().map(Arc::as_ref).chain(&head.open);
+        let ids: Vec<_> = windows
+            .flat_map(|window| &window.groups[&Group::Machine].columns)
+            .map(|column| column.id.map(|id| id.id))
+            .collect();
+        assert_eq!(ids, [Some(1), None, Some(1), None, Some(1), None]);
     }
 }

@@ -1,6 +1,6 @@
 //! The one who writes the file.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,23 +10,26 @@ use lfs_wrapper_model::{TimeMsec, now_msec};
 use lfs_wrapper_state::sqlite;
 use rusqlite::{Connection, Transaction};
 
+use super::clock::{self, Clock};
 use super::dictionary::Dictionary;
 use super::frame::{Entry, Frame, Group};
 use super::head::Shared;
 use super::import::{self, ImportOutcome};
 use super::limits::{Counts, Limits};
+use super::maintain::Rolled;
 use super::reader::{self, Reader};
 use super::retain;
-use super::tier::{NEWEST_SEALED, TIERS, Tier};
+use super::tier::NEWEST_SEALED;
 use super::window::{SeriesId, Window};
-use super::{HistoryError, block, hot, open, rollup, seal};
+use super::{HistoryError, hot, open, seal};
 use crate::source::{ReadError, Stretch};
 
 /// What is in memory only is never older than this.
 pub const FLUSH_EVERY: Duration = Duration::from_secs(5);
 
-/// How often what is too old is looked for.
-const EXPIRE_EVERY: Duration = Duration::from_secs(600);
+/// How often the thread that writes looks whether it is to stop, and what is left
+/// of the time between two flushes for a step of maintenance that takes longer.
+const POLL_EVERY: Duration = Duration::from_millis(500);
 
 /// What is written into the same file beside series.
 pub trait Beside: Send {
@@ -39,56 +42,34 @@ pub trait Beside: Send {
 }
 
 /// How often room is made before something is left for later.
-const MAKE_ROOM_TIMES: u32 = 3;
+pub(super) const MAKE_ROOM_TIMES: u32 = 3;
 
-/// A clock that was set this far must run evenly for [`STEADY`] before anything
-/// is deleted for its age.
-const CLOCK_STEP_MSEC: i64 = 60_000;
-const STEADY_USEC: u64 = 3600 * 1_000_000;
+/// Flushes that fail one after the other before the history counts as stopped.
+const FAILURES_MAX: u32 = 3;
 
 /// The history, open for writing. There is one writer of a file.
 #[derive(Debug)]
 pub struct History {
     path: PathBuf,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     writer: Mutex<Writer>,
-    clock: Mutex<Clock>,
+    pub(super) clock: Mutex<Clock>,
     _lock: File,
 }
 
-/// Whether the wall clock goes as evenly as the monotonic one.
-#[derive(Debug, Default)]
-struct Clock {
-    newest: Option<(TimeMsec, u64)>,
-    steady_since_usec: Option<u64>,
-}
-
-impl Clock {
-    fn take(&mut self, time_msec: TimeMsec, monotonic_usec: u64) {
-        let stepped = self.newest.is_none_or(|(time, monotonic)| {
-            let passed =
-                i64::try_from(monotonic_usec.saturating_sub(monotonic) / 1000).unwrap_or(i64::MAX);
-            (time_msec - time - passed).abs() > CLOCK_STEP_MSEC || monotonic_usec < monotonic
-        });
-        if stepped {
-            self.steady_since_usec = Some(monotonic_usec);
-        }
-        self.newest = Some((time_msec, monotonic_usec));
-    }
-
-    fn is_steady(&self) -> bool {
-        let newest = self.newest.zip(self.steady_since_usec);
-        newest.is_some_and(|((_, monotonic), since)| monotonic.saturating_sub(since) >= STEADY_USEC)
-    }
-}
-
 #[derive(Debug)]
-struct Writer {
-    connection: Connection,
-    dictionary: Dictionary,
-    expired: Option<Instant>,
+pub(super) struct Writer {
+    pub(super) connection: Connection,
+    pub(super) dictionary: Dictionary,
+    pub(super) expired: Option<Instant>,
     /// The day on which the series in use were last said to be.
     touched_day: i64,
+    /// What was done to a damaged file and is not told yet.
+    notes: Vec<String>,
+    /// Flushes that failed since one did not.
+    failures: u32,
+    /// What of the window that is being rolled up is done.
+    pub(super) rolled: Option<Rolled>,
 }
 
 /// What is in the file when it is opened.
@@ -147,11 +128,11 @@ impl History {
                 path.display()
             ));
         }
+        let open = windows.iter().filter_map(Window::newest_msec).max();
+        let on_disk_msec = until.max(open);
         {
-            shared.set_durable(until);
-            shared.set_durable(windows.iter().filter_map(Window::newest_msec).max());
+            shared.set_durable(on_disk_msec);
             let mut head = shared.write();
-            let open = windows.iter().filter_map(Window::newest_msec).max();
             head.note_older(newest.max(open));
             head.open = windows.pop();
             head.closed = windows.into_iter().map(Arc::new).collect();
@@ -164,8 +145,11 @@ impl History {
                 dictionary,
                 expired: None,
                 touched_day: -1,
+                notes: Vec::new(),
+                failures: 0,
+                rolled: None,
             }),
-            clock: Mutex::default(),
+            clock: Mutex::new(Clock::new(on_disk_msec)),
             _lock: lock,
         };
         Ok((history, notes))
@@ -196,7 +180,8 @@ impl History {
     pub fn append(&self, frame: &Frame) {
         self.shared.append(frame);
         let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
-        clock.take(frame.time_msec, frame.monotonic_usec);
+        let slept_usec = clock::read_slept_usec();
+        clock.take(frame.time_msec, frame.monotonic_usec, slept_usec);
     }
 
     /// Writes down what is in memory only, and makes blocks of windows that are
@@ -208,24 +193,41 @@ impl History {
     /// The same, and what is kept beside.
     pub fn flush_with(&self, beside: Option<&Mutex<dyn Beside>>) -> Result<(), HistoryError> {
         let mut writer = self.writer();
+        let result = self.flush_once(&mut writer, beside);
+        writer.failures = match result {
+            Ok(_) => 0,
+            Err(_) => writer.failures.saturating_add(1),
+        };
+        let is_written = *result.as_ref().unwrap_or(&true) && writer.failures < FAILURES_MAX;
+        self.shared.counts.is_stopped.set(u64::from(!is_written));
+        result.map(|_| ())
+    }
+
+    /// `false`: it may not write now.
+    fn flush_once(
+        &self,
+        writer: &mut Writer,
+        beside: Option<&Mutex<dyn Beside>>,
+    ) -> Result<bool, HistoryError> {
         if self.shared.take_damage() {
-            self.replace_damaged(&mut writer)?;
+            self.replace_damaged(writer)?;
         }
-        if !self.may_write(&mut writer)? {
-            return Ok(());
+        if !self.may_write(writer)? {
+            return Ok(false);
         }
-        let mut result = self.try_flush(&mut writer, beside);
+        let mut result = self.try_flush(writer, beside);
         for _ in 0..MAKE_ROOM_TIMES {
-            match result {
-                Err(error) if sqlite::is_full(&error) => {
-                    self.make_room(&mut writer, retain::room(&self.shared.limits) / 8)?;
-                    let reloaded = writer.reload();
-                    result = reloaded.and_then(|()| self.try_flush(&mut writer, beside));
-                }
-                result => return result.map_err(|error| self.fail(&mut writer, error)),
+            if !result.as_ref().is_err_and(sqlite::is_full) {
+                break;
             }
+            self.make_room(writer, retain::room(&self.shared.limits) / 8)?;
+            let reloaded = writer.reload();
+            result = reloaded.and_then(|()| self.try_flush(writer, beside));
         }
-        result.map_err(|error| self.fail(&mut writer, error))
+        match result {
+            Ok(()) => Ok(true),
+            Err(error) => Err(self.fail(writer, error)),
+        }
     }
 
     /// Calls `work` with the connection that writes.
@@ -237,11 +239,11 @@ impl History {
             .map_err(|source| ReadError::Store(self.error("using", source).to_string()))
     }
 
-    fn writer(&self) -> std::sync::MutexGuard<'_, Writer> {
+    pub(super) fn writer(&self) -> std::sync::MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn fail(&self, writer: &mut Writer, error: rusqlite::Error) -> HistoryError {
+    pub(super) fn fail(&self, writer: &mut Writer, error: rusqlite::Error) -> HistoryError {
         if open::is_damage(&error)
             && let Err(error) = self.replace_damaged(writer)
         {
@@ -254,10 +256,14 @@ impl History {
 
     /// The file was damaged while it was in use.
     fn replace_damaged(&self, writer: &mut Writer) -> Result<(), HistoryError> {
+        // Until another is in its place, nothing is written into the damaged file.
+        self.shared.note_damage(self.shared.epoch());
+        let (connection, notes) = open::replace(&self.path, &self.shared.limits)?;
+        writer.connection = connection;
+        writer.notes.extend(notes);
         self.shared.counts.damaged.add(1);
-        let connection = open::replace(&self.path, &self.shared.limits)?;
-        writer.connection = connection.0;
         self.shared.begin_epoch();
+        self.shared.take_damage();
         let fail = |source| self.error("taking over", source);
         writer.reload().map_err(fail)?;
         self.forget_written(writer).map_err(fail)
@@ -281,21 +287,15 @@ impl History {
     }
 
     /// Whether the disk has room, and the log is not held open by a reader.
-    fn may_write(&self, writer: &mut Writer) -> Result<bool, HistoryError> {
+    pub(super) fn may_write(&self, writer: &mut Writer) -> Result<bool, HistoryError> {
         let limits = &self.shared.limits;
         let is_low = retain::is_disk_low(&self.path, limits);
-        let log = open::with_suffix(&self.path, "-wal");
-        let is_long = |log: &Path| {
-            fs::metadata(log).is_ok_and(|found| found.len() > retain::log_bytes_max(limits) / 2)
-        };
-        if is_long(&log) {
-            let _ = writer
-                .connection
-                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        let is_long = || retain::is_log_long(&self.path, limits);
+        if is_long() {
+            let _ = sqlite::checkpoint(&writer.connection);
         }
-        let is_stopped = is_low || is_long(&log);
-        self.shared.counts.is_stopped.set(u64::from(is_stopped));
-        if is_stopped {
+        if is_low || is_long() {
+            self.shared.counts.is_stopped.set(1);
             return Ok(false);
         }
         let used = retain::used_bytes(&writer.connection)
@@ -309,7 +309,7 @@ impl History {
     }
 
     /// Deletes what is oldest until so many bytes more are free.
-    fn make_room(&self, writer: &mut Writer, bytes: u64) -> Result<(), HistoryError> {
+    pub(super) fn make_room(&self, writer: &mut Writer, bytes: u64) -> Result<(), HistoryError> {
         let fail = |source| self.error("making room in", source);
         let limits = &self.shared.limits;
         let used = retain::used_bytes(&writer.connection).map_err(fail)?;
@@ -377,14 +377,21 @@ impl History {
     fn seal(&self, writer: &mut Writer, window: &Arc<Window>) -> rusqlite::Result<()> {
         let day = retain::day(window.start_msec);
         let transaction = writer.connection.unchecked_transaction()?;
-        seal::write(
+        let is_new_day = writer.touched_day != day;
+        let sealed = seal::write(
             &transaction,
             &mut writer.dictionary,
             window,
             day,
-            writer.touched_day != day,
+            is_new_day,
         )?;
         transaction.commit()?;
+        self.shared.counts.damaged.add(sealed.damaged);
+        for (name, values, said) in &sealed.dropped {
+            self.shared.counts.drop_values(name, *values, *said);
+        }
+        // A window that is being rolled up may have become more.
+        writer.rolled = None;
         writer.touched_day = day;
         let mut head = self.shared.write();
         head.closed.pop_front();
@@ -400,13 +407,14 @@ impl History {
         };
         let transaction = writer.connection.unchecked_transaction()?;
         let mut ids = Vec::with_capacity(open.nameless.len());
+        let mut refused = Vec::new();
         for (group, place, entry) in &open.nameless {
             let id = writer
                 .dictionary
                 .resolve(&transaction, *group, entry, open.day)?;
             match id {
                 Some(id) => ids.push((*group, *place, id)),
-                None => self.shared.counts.drop_series(entry.labels.name()),
+                None => refused.push((*group, *place)),
             }
         }
         // Between here and the end, nothing is removed from a window.
@@ -418,18 +426,27 @@ impl History {
             })
             .and_then(|()| transaction.commit());
         let mut head = self.shared.write();
-        if let Some(window) = head.find(open.generation) {
-            match result {
-                Ok(()) => {
-                    changes.iter().for_each(|change| change.note(window));
-                    self.shared.set_durable(window.newest_written_msec());
-                }
-                Err(_) => ids
-                    .iter()
-                    .for_each(|(group, place, _)| set_id(window, *group, *place, None)),
+        if result.is_err() {
+            let ids = ids.iter().map(|(_, _, id)| *id).collect();
+            head.forget_ids(open.generation, &ids);
+        } else if let Some(window) = head.find(open.generation) {
+            for (group, place) in refused {
+                self.count_refused(window, group, place);
             }
+            changes.iter().for_each(|change| change.note(window));
+            self.shared.set_durable(window.newest_written_msec());
         }
         result
+    }
+
+    /// Counts what is not written of a series that there is no number for.
+    fn count_refused(&self, window: &Window, group: Group, place: usize) {
+        let group = window.groups.get(&group);
+        if let Some(column) = group.and_then(|group| group.columns.get(place)) {
+            let name = column.entry.labels.name();
+            let (values, said) = (column.values.len(), column.written);
+            self.shared.counts.drop_values(name, values, said);
+        }
     }
 
     fn unwritten(&self) -> Option<Unwritten> {
@@ -455,82 +472,12 @@ impl History {
             return Vec::new();
         };
         for (group, place, id) in ids {
-            set_id(window, *group, *place, Some(*id));
+            set_id(window, *group, *place, *id);
         }
         let groups = window.groups.iter();
         groups
             .filter_map(|(group, of_group)| hot::changes(*group, of_group))
             .collect()
-    }
-
-    /// Rolls up what is complete, and deletes what is too old. Takes long at
-    /// times; nothing waits for it but the next flush.
-    pub fn maintain(&self) -> Result<(), HistoryError> {
-        let mut writer = self.writer();
-        for _ in 0..MAKE_ROOM_TIMES {
-            if !self.may_write(&mut writer)? {
-                return Ok(());
-            }
-            match self.try_maintain(&mut writer) {
-                // A roll-up may be larger than what is kept free.
-                Err(error) if sqlite::is_full(&error) => {
-                    self.make_room(&mut writer, retain::room(&self.shared.limits) / 8)?;
-                }
-                result => return result.map_err(|error| self.fail(&mut writer, error)),
-            }
-        }
-        Ok(())
-    }
-
-    fn try_maintain(&self, writer: &mut Writer) -> rusqlite::Result<()> {
-        for pair in TIERS.windows(2) {
-            let [finer, tier] = [pair[0], pair[1]];
-            while let Some(start) = rollup::next(&writer.connection, finer, tier)? {
-                if retain::is_disk_low(&self.path, &self.shared.limits) {
-                    return Ok(());
-                }
-                self.roll_up(writer, tier, start)?;
-            }
-        }
-        let is_due = writer
-            .expired
-            .is_none_or(|last| last.elapsed() >= EXPIRE_EVERY);
-        let is_steady = self
-            .clock
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_steady();
-        if is_due && is_steady {
-            retain::expire(&writer.connection, &self.shared.limits, now_msec())?;
-            writer.expired = Some(Instant::now());
-            writer.reload()?;
-        }
-        Ok(())
-    }
-
-    fn roll_up(
-        &self,
-        writer: &mut Writer,
-        tier: Tier,
-        start_msec: TimeMsec,
-    ) -> rusqlite::Result<()> {
-        let clusters = writer.dictionary.rolled_up();
-        for cluster in clusters {
-            let transaction = writer.connection.unchecked_transaction()?;
-            let mut damaged = 0;
-            if tier.number == 1 {
-                damaged += block::merge_window(
-                    &transaction,
-                    TIERS[0],
-                    cluster,
-                    (start_msec, tier.window_msec),
-                )?;
-            }
-            damaged += rollup::make(&transaction, tier, start_msec, cluster)?;
-            transaction.commit()?;
-            self.shared.counts.damaged.add(damaged);
-        }
-        rollup::done(&writer.connection, tier, start_msec)
     }
 
     /// Takes samples of other times in; what is there already stays. Of each
@@ -542,13 +489,13 @@ impl History {
                 path: self.path.clone(),
             });
         }
-        let mut result = writer.import(series);
+        let mut result = writer.import(series, &self.shared.counts);
         for _ in 0..MAKE_ROOM_TIMES {
             if !result.as_ref().is_err_and(sqlite::is_full) {
                 break;
             }
             self.make_room(&mut writer, retain::room(&self.shared.limits) / 8)?;
-            result = writer.import(series);
+            result = writer.import(series, &self.shared.counts);
         }
         result.map_err(|error| self.fail(&mut writer, error))
     }
@@ -561,13 +508,20 @@ impl History {
         let mut told = String::new();
         let mut flushed = Instant::now();
         while !stop.load(Ordering::Relaxed) {
-            std::thread::sleep(Duration::from_millis(500));
-            if flushed.elapsed() < FLUSH_EVERY {
+            let left = FLUSH_EVERY.saturating_sub(flushed.elapsed());
+            if !left.is_zero() {
+                std::thread::sleep(left.min(POLL_EVERY));
                 continue;
             }
             flushed = Instant::now();
             let result = self.flush_with(Some(beside));
-            let result = result.and_then(|()| self.maintain());
+            let notes = std::mem::take(&mut self.writer().notes);
+            notes.iter().for_each(|note| tell(note));
+            let result = result.and_then(|()| {
+                // The next flush waits for this.
+                let time = FLUSH_EVERY.saturating_sub(flushed.elapsed() + POLL_EVERY);
+                self.maintain_for(time).map(|_| ())
+            });
             let text = result
                 .err()
                 .map(|error| error.to_string())
@@ -581,13 +535,21 @@ impl History {
 }
 
 impl Writer {
-    fn import(&mut self, series: &[(Entry, Stretch)]) -> rusqlite::Result<ImportOutcome> {
-        import::write(&self.connection, &mut self.dictionary, series)
+    fn import(
+        &mut self,
+        series: &[(Entry, Stretch)],
+        counts: &Counts,
+    ) -> rusqlite::Result<ImportOutcome> {
+        // Any window may become more.
+        self.rolled = None;
+        let (outcome, damaged) = import::write(&self.connection, &mut self.dictionary, series)?;
+        counts.damaged.add(damaged);
+        Ok(outcome)
     }
 
     /// Reads again what a transaction that did not come to its end may have
     /// changed in memory only.
-    fn reload(&mut self) -> rusqlite::Result<()> {
+    pub(super) fn reload(&mut self) -> rusqlite::Result<()> {
         self.dictionary = Dictionary::load(&self.connection)?;
         Ok(())
     }
@@ -602,12 +564,12 @@ struct Unwritten {
     nameless: Vec<(Group, usize, Entry)>,
 }
 
-fn set_id(window: &mut Window, group: Group, place: usize, id: Option<SeriesId>) {
+fn set_id(window: &mut Window, group: Group, place: usize, id: SeriesId) {
     let column = window
         .groups
         .get_mut(&group)
         .and_then(|group| group.columns.get_mut(place));
     if let Some(column) = column {
-        column.id = id;
+        column.id = Some(id);
     }
 }

@@ -24,15 +24,17 @@ pub struct ImportOutcome {
     pub dropped: u64,
 }
 
-/// Writes samples beside those that are there.
+/// Writes samples beside those that are there; returns also how many blocks were
+/// damaged and are gone.
 pub(crate) fn write(
     connection: &Connection,
     dictionary: &mut Dictionary,
     series: &[(Entry, Stretch)],
-) -> rusqlite::Result<ImportOutcome> {
+) -> rusqlite::Result<(ImportOutcome, u64)> {
     let tier = TIERS[0];
     let mut imported = ImportOutcome::default();
     let mut newest_msec = None;
+    let mut damaged = 0;
     let mut builders: BTreeMap<(TimeMsec, u32), Builder> = BTreeMap::new();
     let transaction = connection.unchecked_transaction()?;
     for (entry, stretch) in series {
@@ -58,15 +60,15 @@ pub(crate) fn write(
     }
     for ((window, cluster), builder) in builders {
         for made in builder.finish() {
-            block::insert(&transaction, tier, cluster, window, &made)?;
+            damaged += block::insert(&transaction, tier, cluster, window, &made)?;
         }
         // One window has a number of blocks at most.
-        block::merge_window(&transaction, tier, cluster, (window, WINDOW_MSEC))?;
+        damaged += block::merge_window(&transaction, tier, cluster, (window, WINDOW_MSEC))?;
         seal::finish(&transaction, window)?;
     }
     if let Some(newest) = newest_msec {
         seal::set_until(&transaction, NEWEST_IMPORTED, newest)?;
     }
     transaction.commit()?;
-    Ok(imported)
+    Ok((imported, damaged))
 }

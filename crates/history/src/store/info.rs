@@ -130,7 +130,7 @@ fn read_tables(connection: &Connection) -> rusqlite::Result<Info> {
     Ok(Info {
         used_bytes: retain::used_bytes(connection)?,
         series: count(connection, "SELECT count(*) FROM series")?,
-        waiting_windows: count(connection, "SELECT count(*) FROM dirty WHERE tier = 0")?,
+        waiting_windows: count(connection, "SELECT count(*) FROM dirty WHERE tier = 1")?,
         deleted_until_msec: super::reader::read_until(connection, tier::DELETED)?,
         metrics: metrics.collect::<rusqlite::Result<_>>()?,
         remote: remote.collect::<rusqlite::Result<_>>()?,

@@ -81,7 +81,8 @@ pub struct Counts {
     pub damaged: Count,
     /// Windows of samples that were deleted to make room before their time.
     pub evicted_windows: Count,
-    /// 1 while nothing is written because the disk is nearly full.
+    /// 1 while nothing is written: the disk is nearly full, a reader keeps the log, or
+    /// one attempt after the other failed.
     pub is_stopped: Count,
     /// Bytes in use in the file.
     pub used_bytes: Count,
@@ -96,6 +97,21 @@ impl Counts {
         let is_known = dropped.contains_key(metric) || dropped.len() < DROPPED_NAMES_MAX;
         let name = if is_known { metric } else { "other metrics" };
         *dropped.entry(name.to_owned()).or_default() += 1;
+    }
+
+    /// There is no number for a series of which a window has so many values; of
+    /// some of them it was said before.
+    pub(crate) fn drop_values(&self, metric: &str, values: usize, said: usize) {
+        if said == 0 {
+            self.drop_series(metric);
+        }
+        self.dropped_samples.add(values.saturating_sub(said) as u64);
+    }
+
+    /// Series that had no room, of all metrics.
+    pub fn dropped_series_count(&self) -> u64 {
+        let dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+        dropped.values().sum()
     }
 
     /// Series that had no room, by metric.

@@ -2,9 +2,11 @@
 
 mod block;
 mod bucket;
+mod clock;
 mod compact;
 mod dictionary;
 mod feed;
+mod find;
 mod frame;
 mod head;
 mod history;
@@ -12,11 +14,13 @@ mod hot;
 mod import;
 mod info;
 mod limits;
+mod maintain;
 mod older;
 mod open;
 mod pieces;
 mod plan;
 mod reader;
+mod replace;
 mod retain;
 mod rollup;
 mod salvage;
@@ -70,6 +74,18 @@ pub enum HistoryError {
     NoRoom {
         /// The file.
         path: PathBuf,
+    },
+    /// The file is damaged, and there is no room for what can be taken over of it.
+    #[error(
+        "taking over what can be read of the damaged history {path}: {needed_bytes} bytes must be free on its disk, {free_bytes} are; make room and try again, or move the file away to begin an empty one"
+    )]
+    NoRoomToSave {
+        /// The file, which is left as it is.
+        path: PathBuf,
+        /// What must be free, in bytes.
+        needed_bytes: u64,
+        /// What is, in bytes.
+        free_bytes: u64,
     },
     /// Anything that SQLite reports.
     #[error("{what} the history {path}: {source}")]

@@ -80,6 +80,7 @@ fn copy(old: &Connection, new: &Connection, limits: &Limits) -> rusqlite::Result
             retain::day(window.start_msec + 1),
             false,
         )
+        .map(|_| ())
     };
     while let Some(row) = rows.next()? {
         let time: i64 = row.get(0)?;

@@ -3,11 +3,11 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use lfs_wrapper_state::sqlite::{self, OpenError, move_aside};
+use lfs_wrapper_state::sqlite::{self, OpenError};
 use rusqlite::{Connection, ErrorCode};
 
 use super::limits::Limits;
-use super::{HistoryError, older, retain, salvage, schema};
+use super::{HistoryError, older, replace, retain, schema};
 
 /// The path with more at its end.
 pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
@@ -63,6 +63,11 @@ pub(crate) fn open(
     path: &Path,
     limits: &Limits,
 ) -> Result<(Connection, Vec<String>), HistoryError> {
+    replace::finish(path).map_err(|source| HistoryError::Io {
+        what: "putting what was taken over in the place of",
+        path: path.to_owned(),
+        source,
+    })?;
     match try_open(path, limits) {
         Ok((connection, notes)) => Ok((connection, notes)),
         Err(Failure::Damaged(_)) => replace(path, limits),
@@ -113,7 +118,7 @@ fn try_open(path: &Path, limits: &Limits) -> Result<(Connection, Vec<String>), F
         }
     }
     check(&connection).map_err(fail)?;
-    shrink(&connection, limits).map_err(fail)?;
+    shrink(&connection, path, limits).map_err(fail)?;
     Ok((connection, notes))
 }
 
@@ -148,8 +153,16 @@ fn ignore_none(error: rusqlite::Error) -> rusqlite::Result<()> {
     }
 }
 
-/// The cap may be smaller than it was.
-fn shrink(connection: &Connection, limits: &Limits) -> rusqlite::Result<()> {
+/// The cap may be smaller than it was. Where the disk is full that is not now.
+fn shrink(connection: &Connection, path: &Path, limits: &Limits) -> rusqlite::Result<()> {
+    let result = evict_and_vacuum(connection, path, limits);
+    match result {
+        Err(error) if !sqlite::is_full(&error) => Err(error),
+        _ => retain::set_cap(connection, limits),
+    }
+}
+
+fn evict_and_vacuum(connection: &Connection, path: &Path, limits: &Limits) -> rusqlite::Result<()> {
     let room = retain::room(limits);
     if retain::used_bytes(connection)? > room / 100 * 95 {
         let now = lfs_wrapper_model::now_msec();
@@ -158,39 +171,50 @@ fn shrink(connection: &Connection, limits: &Limits) -> rusqlite::Result<()> {
         {}
         retain::forget_series(connection)?;
     }
-    vacuum(connection)?;
-    retain::set_cap(connection, limits)
+    vacuum(connection, path, limits)
 }
 
-/// Gives the pages that hold nothing back to the disk, where there are many.
-pub(crate) fn vacuum(connection: &Connection) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare("PRAGMA incremental_vacuum")?;
-    let mut rows = statement.query([])?;
-    while rows.next()?.is_some() {}
+/// Bytes that are moved at a time when the file is made shorter; the log may hold
+/// each page, the one that leads to it, and what says where pages are.
+const VACUUM_BYTES_MAX: u64 = 4 << 20;
+
+/// Gives the pages that hold nothing back to the disk, some at a time, so that the
+/// log stays within its share. Not while little is free or a reader keeps the log:
+/// what is left then is left for later.
+pub(crate) fn vacuum(
+    connection: &Connection,
+    path: &Path,
+    limits: &Limits,
+) -> rusqlite::Result<()> {
+    let bytes = VACUUM_BYTES_MAX.min(retain::log_bytes_max(limits) / 4);
+    let pages = bytes / retain::page_bytes(connection)?;
+    let sql = format!("PRAGMA incremental_vacuum({})", pages.max(1));
+    let may_go_on = || -> rusqlite::Result<bool> {
+        Ok(!retain::is_disk_low(path, limits) && sqlite::checkpoint(connection)?)
+    };
+    while retain::free_pages(connection)? > 0 && may_go_on()? {
+        let mut statement = connection.prepare(&sql)?;
+        let mut rows = statement.query([])?;
+        while rows.next()?.is_some() {}
+        // Only then is the file shorter.
+        drop(rows);
+        sqlite::checkpoint(connection)?;
+    }
     Ok(())
 }
 
-/// Keeps a damaged file aside, and puts another in its place with what can be
+/// Keeps a damaged file aside, and opens another in its place with what can be
 /// read of it.
 pub(crate) fn replace(
     path: &Path,
     limits: &Limits,
 ) -> Result<(Connection, Vec<String>), HistoryError> {
-    let kept = move_aside(path).map_err(|source| HistoryError::Io {
-        what: "keeping the damaged file aside of",
-        path: path.to_owned(),
-        source,
-    })?;
-    let (connection, _) = match try_open(path, limits) {
+    let mut notes = vec![replace::replace(path, limits)?];
+    let (connection, more) = match try_open(path, limits) {
         Ok(opened) => opened,
         Err(Failure::Other(error)) => return Err(error),
         Err(Failure::Damaged(source)) => return Err(HistoryError::of("beginning", path, source)),
     };
-    let saved = salvage::copy(&kept, &connection);
-    let note = format!(
-        "the history {} is damaged; it was kept as {}, and {saved}",
-        path.display(),
-        kept.display()
-    );
-    Ok((connection, vec![note]))
+    notes.extend(more);
+    Ok((connection, notes))
 }

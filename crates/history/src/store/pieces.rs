@@ -6,7 +6,7 @@ use lfs_wrapper_model::TimeMsec;
 
 use super::rollup;
 use crate::codec::{Damage, PackedRow};
-use crate::source::{Channel, Cursor, ReadError, STALE, Stretch};
+use crate::source::{Channel, Cursor, ReadError, STALE, Stretch, is_stale};
 
 /// Some samples of a series, still packed or not.
 pub(crate) enum Piece {
@@ -81,6 +81,46 @@ impl Piece {
                 stretch.times.extend(&ready.times);
                 stretch.values.extend(&ready.values);
                 Ok(())
+            }
+        }
+    }
+
+    /// Bytes of memory that it takes.
+    pub(crate) fn held_bytes(&self) -> usize {
+        match self {
+            Self::Packed { row, .. } => row.bytes(),
+            Self::Ready(stretch) => size_of_val(&*stretch.times) + size_of_val(&*stretch.values),
+        }
+    }
+
+    /// Whether it has samples between two times, or intervals with some of which a
+    /// part is between them.
+    pub(crate) fn is_between(&self, from_msec: TimeMsec, to_msec: TimeMsec) -> bool {
+        match self {
+            Self::Packed {
+                row,
+                step_msec: step_msec @ 1..,
+                after_msec,
+                until_msec,
+            } => {
+                let mut is_found = false;
+                let (after, until) = (*after_msec, *until_msec);
+                let read = rollup::each_bucket(row, |bucket| {
+                    let end = bucket.end_msec;
+                    let is_read = end > after && end <= until;
+                    let is_there = end >= from_msec && end - step_msec < to_msec;
+                    is_found |= is_read && is_there && bucket.count > 0.0;
+                });
+                read.is_ok() && is_found
+            }
+            piece => {
+                let mut stretch = Stretch::default();
+                let read = piece.unpack(Channel::Last, &mut stretch, &mut Vec::new());
+                let mut samples = stretch.times.iter().zip(&stretch.values);
+                read.is_ok()
+                    && samples.any(|(time, value)| {
+                        (from_msec..=to_msec).contains(time) && !is_stale(*value)
+                    })
             }
         }
     }
@@ -165,7 +205,7 @@ impl Pieces {
             .map_err(|damage| ReadError::Store(damage.to_string()))?;
         if self.channel == Channel::Count && !piece.is_counted() {
             for value in stretch.values.iter_mut().skip(from) {
-                if !crate::source::is_stale(*value) {
+                if !is_stale(*value) {
                     *value = 1.0;
                 }
             }

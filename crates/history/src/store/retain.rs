@@ -1,15 +1,16 @@
 //! What is kept, for how long, and what goes when room is needed.
 
+use std::fs;
 use std::path::Path;
 
 use lfs_wrapper_model::TimeMsec;
 use rusqlite::{Connection, params};
 
-use super::frame::Group;
 use super::limits::Limits;
-use super::reader::{clusters, read_held};
+use super::open::with_suffix;
+use super::reader::{clusters, read_oldest};
 use super::seal;
-use super::tier::{DELETED, TIERS, Tier};
+use super::tier::{DELETED, NUMBERED, TIERS, Tier};
 use crate::moments::MomentKind;
 
 /// The least and the most of what the history may use that is left to the
@@ -34,9 +35,19 @@ pub(crate) fn used_bytes(connection: &Connection) -> rusqlite::Result<u64> {
     Ok((pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?)
 }
 
+/// Bytes of a page.
+pub(crate) fn page_bytes(connection: &Connection) -> rusqlite::Result<u64> {
+    Ok(pragma(connection, "page_size")?.max(512))
+}
+
+/// Pages that hold nothing.
+pub(crate) fn free_pages(connection: &Connection) -> rusqlite::Result<u64> {
+    pragma(connection, "freelist_count")
+}
+
 /// Says how large the database file may become; it refuses to become larger.
 pub(crate) fn set_cap(connection: &Connection, limits: &Limits) -> rusqlite::Result<()> {
-    let pages = room(limits) / pragma(connection, "page_size")?.max(512);
+    let pages = room(limits) / page_bytes(connection)?;
     connection.pragma_update(
         None,
         "max_page_count",
@@ -55,11 +66,17 @@ pub(crate) fn log_bytes_max(limits: &Limits) -> u64 {
     (limits.bytes_max / 4).clamp(LOG_BYTES.0, LOG_BYTES.1)
 }
 
+/// Whether the log is so long that nothing more may be written into it.
+pub(crate) fn is_log_long(path: &Path, limits: &Limits) -> bool {
+    let log = with_suffix(path, "-wal");
+    fs::metadata(log).is_ok_and(|found| found.len() > log_bytes_max(limits) / 2)
+}
+
 /// What a flush may write between two looks at the disk.
 const FLUSH_BYTES: u64 = 16 << 20;
 
 /// What must stay free on the disk: what is asked for, and what a flush may need.
-fn disk_free_min(limits: &Limits) -> u64 {
+pub(crate) fn disk_free_min(limits: &Limits) -> u64 {
     match limits.disk_free_min {
         // Whoever asks for nothing wants to go to the end.
         0 => 0,
@@ -147,8 +164,8 @@ fn find_victim(
     };
     let mut candidates = Vec::new();
     for cluster in clusters(connection)? {
-        for (tier, held) in TIERS.into_iter().zip(read_held(connection, cluster)?) {
-            if let Some(start) = held.oldest_msec {
+        for tier in TIERS {
+            if let Some(start) = read_oldest(connection, tier, cluster)? {
                 let share = share(start, usize::from(tier.number));
                 candidates.push((share, Victim::Window(tier), start));
             }
@@ -183,37 +200,70 @@ fn delete_window(
     Ok(deleted)
 }
 
-/// Forgets series of which nothing is left.
+/// Forgets series of which nothing is left: of each cluster those that were last
+/// used before its oldest block. Where it has none, the oldest samples of all count.
 pub(crate) fn forget_series(connection: &Connection) -> rusqlite::Result<()> {
-    let mut oldest: Option<(TimeMsec, TimeMsec)> = None;
+    let mut bare = Vec::new();
+    let mut oldest_of_all: Option<TimeMsec> = None;
     for cluster in clusters(connection)? {
-        let held = read_held(connection, cluster)?;
-        let any = held.iter().filter_map(|held| held.oldest_msec).min();
-        let raw = held[0].oldest_msec;
-        let least =
-            |one: TimeMsec, other: Option<TimeMsec>| other.map_or(one, |other| one.min(other));
-        oldest = Some(match oldest {
-            None => (any.unwrap_or(TimeMsec::MAX), raw.unwrap_or(TimeMsec::MAX)),
-            Some((old_any, old_raw)) => (least(old_any, any), least(old_raw, raw)),
-        });
-    }
-    let Some((any, raw)) = oldest else {
-        return Ok(());
-    };
-    for group in Group::ALL {
-        let oldest = if group.is_rolled_up() { any } else { raw };
-        if oldest < TimeMsec::MAX {
-            // A series was used on a day; two more are for what spans midnight.
-            connection
-                .prepare_cached("DELETE FROM series WHERE grp = ?1 AND used_day < ?2")?
-                .execute(params![group.number(), day(oldest) - 2])?;
+        let mut oldest: Option<TimeMsec> = None;
+        for tier in TIERS {
+            let of_tier = read_oldest(connection, tier, cluster)?;
+            if tier.step_msec == 0 {
+                oldest_of_all = [oldest_of_all, of_tier].into_iter().flatten().min();
+            }
+            oldest = [oldest, of_tier].into_iter().flatten().min();
+        }
+        match oldest {
+            Some(oldest) => forget_before(connection, cluster, oldest)?,
+            None => bare.push(cluster),
         }
     }
+    if let Some(oldest) = oldest_of_all {
+        for cluster in bare {
+            forget_before(connection, cluster, oldest)?;
+        }
+    }
+    forget_metrics(connection)
+}
+
+fn forget_before(
+    connection: &Connection,
+    cluster: u32,
+    time_msec: TimeMsec,
+) -> rusqlite::Result<()> {
+    // A series was used on a day; two more are for what spans midnight.
+    connection
+        .prepare_cached("DELETE FROM series WHERE cluster = ?1 AND used_day < ?2")?
+        .execute(params![cluster, day(time_msec) - 2])?;
+    Ok(())
+}
+
+fn forget_metrics(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute(
         "DELETE FROM metric WHERE id NOT IN (SELECT metric FROM series)",
         [],
     )?;
     Ok(())
+}
+
+/// Forgets the names of so many series that were not used since the day before
+/// `day`, those first that were used longest ago; how many there were. What blocks
+/// hold of them cannot be found any more, and goes with its time.
+pub(crate) fn forget_oldest_series(
+    connection: &Connection,
+    count_max: usize,
+    day: i64,
+) -> rusqlite::Result<usize> {
+    // No new series is given the number of one that blocks hold.
+    let newest: Option<i64> =
+        connection.query_row("SELECT max(id) FROM series", [], |row| row.get(0))?;
+    seal::set_until(connection, NUMBERED, newest.unwrap_or(0))?;
+    connection.execute(
+        "DELETE FROM series WHERE id IN \
+         (SELECT id FROM series WHERE used_day < ?1 ORDER BY used_day LIMIT ?2)",
+        params![day - 1, i64::try_from(count_max).unwrap_or(i64::MAX)],
+    )
 }
 
 /// The day of a time.
@@ -222,7 +272,7 @@ pub(crate) const fn day(time_msec: TimeMsec) -> i64 {
 }
 
 /// Bytes that are free for us on the file's disk.
-fn disk_free(path: &Path) -> Option<u64> {
+pub(crate) fn disk_free(path: &Path) -> Option<u64> {
     let found = rustix::fs::statvfs(path.parent()?).ok()?;
     Some(found.f_bavail.saturating_mul(found.f_frsize))
 }

@@ -30,6 +30,18 @@ pub(crate) fn mark(
     Ok(())
 }
 
+/// Says that a window of a tier cannot be read and must be made again.
+pub(crate) fn mark_hole(
+    connection: &Connection,
+    tier: u8,
+    start_msec: TimeMsec,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT OR IGNORE INTO dirty VALUES (?1, ?2)")?
+        .execute(params![tier, start_msec])?;
+    Ok(())
+}
+
 /// A window of `tier` that must be made, and of which all finer values are there.
 pub(crate) fn next(
     connection: &Connection,
@@ -75,12 +87,11 @@ pub(crate) fn make(
 ) -> rusqlite::Result<u64> {
     let finer = TIERS[usize::from(tier.number).saturating_sub(1)];
     let last = start_msec + tier.window_msec - finer.window_msec;
-    let (mut series, mut damaged) = read(connection, finer, tier, cluster, (start_msec, last))?;
-    if series.is_empty() {
+    let (mut series, damaged) = read(connection, finer, tier, cluster, (start_msec, last))?;
+    let (old, damaged_old) = read(connection, tier, tier, cluster, (start_msec, start_msec))?;
+    if series.is_empty() && damaged_old == 0 {
         return Ok(damaged);
     }
-    let (old, damaged_old) = read(connection, tier, tier, cluster, (start_msec, start_msec))?;
-    damaged += damaged_old;
     for (key, buckets) in old {
         let series = series.entry(key).or_default();
         for (end, bucket) in buckets {
@@ -92,8 +103,10 @@ pub(crate) fn make(
     connection
         .prepare_cached("DELETE FROM block WHERE id BETWEEN ?1 AND ?2")?
         .execute([first, last])?;
-    block::insert(connection, tier, cluster, start_msec, &block)?;
-    Ok(damaged)
+    if !block.rows.is_empty() {
+        block::insert(connection, tier, cluster, start_msec, &block)?;
+    }
+    Ok(damaged + damaged_old)
 }
 
 /// The buckets of `tier` that the blocks of `finer` give.
@@ -119,9 +132,16 @@ fn add_finer(
     series: &mut Series,
 ) -> Result<(), Damage> {
     let keys: Vec<u32> = reader.keys().collect();
+    let mut result = Ok(());
     for key in keys {
-        let Some(row) = reader.row(key)? else {
-            continue;
+        let row = match reader.row(key) {
+            Ok(Some(row)) => row,
+            Ok(None) => continue,
+            Err(damage) => {
+                // The other rows may be whole.
+                result = Err(damage);
+                continue;
+            }
         };
         let buckets = series.entry(key).or_default();
         let end = |time: TimeMsec| window_start(time, tier.step_msec) + tier.step_msec;
@@ -144,7 +164,7 @@ fn add_finer(
             })?;
         }
     }
-    Ok(())
+    result
 }
 
 /// The samples of a row, in order; where it ends, a staleness marker.

@@ -4,20 +4,28 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
+use lfs_wrapper_model::now_msec;
+use lfs_wrapper_state::sqlite;
 use rusqlite::types::Value;
-use rusqlite::{Connection, OpenFlags, params_from_iter};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, params_from_iter};
 
 use super::block::checksum;
+use super::limits::Limits;
 use super::tier::{NUMBERED, parse_key};
-use super::{reader, schema, seal};
+use super::{reader, retain, schema, seal};
 use crate::codec::BlockReader;
+
+/// Bytes of rows that are written at a time. The log grows to about twice that.
+pub(crate) const BATCH_BYTES: u64 = 2 << 20;
 
 /// How much was taken over.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Saved {
     rows: u64,
-    /// Rows whose checksum is wrong.
+    /// Rows that are not as they were written.
     damaged: u64,
+    /// Rows that the file's cap has no room for.
+    crowded: u64,
     /// Tables of which a part cannot be read.
     broken: Vec<&'static str>,
 }
@@ -31,6 +39,13 @@ impl fmt::Display for Saved {
         if self.damaged > 0 {
             write!(formatter, "; {} are damaged", self.damaged)?;
         }
+        if self.crowded > 0 {
+            write!(
+                formatter,
+                "; {} are larger than what max_bytes leaves",
+                self.crowded
+            )?;
+        }
         if !self.broken.is_empty() {
             write!(
                 formatter,
@@ -42,21 +57,35 @@ impl fmt::Display for Saved {
     }
 }
 
-/// Copies into the empty history `to` what can be read of the file `from`.
-pub(crate) fn copy(from: &Path, to: &Connection) -> Saved {
+/// Copies into the empty history `to`, which is the file `path`, what can be read
+/// of the file `from`. An error is one of `to`: then the copy is not whole.
+pub(crate) fn copy(
+    from: &Path,
+    to: &Connection,
+    path: &Path,
+    limits: &Limits,
+) -> rusqlite::Result<Saved> {
     let mut saved = Saved::default();
     let Ok(old) = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY) else {
-        return saved;
+        return Ok(saved);
+    };
+    let mut target = Target {
+        to,
+        path,
+        limits,
+        pending_bytes: 0,
     };
     for table in schema::TABLES {
-        if copy_table(&old, to, table, &mut saved).is_err() {
+        if !copy_table(&old, &mut target, table, &mut saved)? {
             saved.broken.push(table);
         }
     }
-    let _ = settle(to);
+    settle(to)?;
     // What was sealed without a mark that is left.
-    let _ = seal::mark_all(to);
-    saved
+    let is_block_lost = saved.damaged > 0 || saved.broken.contains(&"block");
+    seal::mark_all(to, is_block_lost)?;
+    sqlite::checkpoint(to)?;
+    Ok(saved)
 }
 
 /// Sees to it that no new series is given the number of one whose name was lost
@@ -92,34 +121,116 @@ fn settle(to: &Connection) -> rusqlite::Result<()> {
     seal::set_until(to, NUMBERED, newest.into())
 }
 
-/// From the front as far as it goes, then from the back.
-fn copy_table(
-    old: &Connection,
-    to: &Connection,
-    table: &'static str,
-    saved: &mut Saved,
-) -> rusqlite::Result<()> {
-    let transaction = to.unchecked_transaction()?;
-    let front = copy_rows(old, &transaction, table, "ASC", saved);
-    let back = match front {
-        Ok(()) => Ok(()),
-        Err(_) => copy_rows(old, &transaction, table, "DESC", saved),
-    };
-    transaction.commit()?;
-    front.and(back)
+/// Where the rows go.
+struct Target<'a> {
+    to: &'a Connection,
+    path: &'a Path,
+    limits: &'a Limits,
+    /// What was written since the last commit.
+    pending_bytes: u64,
 }
 
+impl Target<'_> {
+    /// Writes a row. What is wrong with the row is counted, what is wrong with the
+    /// file is an error.
+    fn insert(
+        &mut self,
+        insert: &mut Statement<'_>,
+        values: &[Value],
+        saved: &mut Saved,
+    ) -> rusqlite::Result<()> {
+        let bytes = values.iter().map(length).sum();
+        if self.pending_bytes + bytes > BATCH_BYTES {
+            self.commit()?;
+        }
+        if self.to.is_autocommit() {
+            if !self.make_room(BATCH_BYTES.max(bytes))? {
+                saved.crowded += 1;
+                return Ok(());
+            }
+            self.to.execute_batch("BEGIN")?;
+        }
+        self.pending_bytes += bytes;
+        match insert.execute(params_from_iter(values)) {
+            Ok(count) => saved.rows += count as u64,
+            Err(error) if is_of_row(&error) => saved.damaged += 1,
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self) -> rusqlite::Result<()> {
+        self.pending_bytes = 0;
+        if !self.to.is_autocommit() {
+            self.to.execute_batch("COMMIT")?;
+        }
+        sqlite::checkpoint(self.to)?;
+        if retain::is_disk_low(self.path, self.limits) {
+            let full = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
+            let why = "less is free on the disk than must stay free; make room";
+            return Err(rusqlite::Error::SqliteFailure(full, Some(why.to_owned())));
+        }
+        Ok(())
+    }
+
+    /// Deletes what is oldest where so many bytes do not fit below the cap;
+    /// `false`: they do not fit.
+    fn make_room(&self, bytes: u64) -> rusqlite::Result<bool> {
+        let goal = (retain::room(self.limits) / 100 * 95).saturating_sub(2 * bytes);
+        while retain::used_bytes(self.to)? > goal {
+            if !retain::evict(self.to, self.limits, now_msec())? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn length(value: &Value) -> u64 {
+    match value {
+        Value::Text(text) => text.len() as u64,
+        Value::Blob(blob) => blob.len() as u64,
+        _ => 8,
+    }
+}
+
+/// Whether the row is at fault and not the file it is written to.
+fn is_of_row(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig)
+    )
+}
+
+/// From the front as far as it goes, then from the back; whether that was all.
+fn copy_table(
+    old: &Connection,
+    target: &mut Target<'_>,
+    table: &'static str,
+    saved: &mut Saved,
+) -> rusqlite::Result<bool> {
+    let mut is_all = copy_rows(old, target, table, "ASC", saved)?;
+    if !is_all {
+        copy_rows(old, target, table, "DESC", saved)?;
+        is_all = false;
+    }
+    target.commit()?;
+    Ok(is_all)
+}
+
+/// `false`: the table cannot be read to its end.
 fn copy_rows(
     old: &Connection,
-    to: &Connection,
+    target: &mut Target<'_>,
     table: &str,
     order: &str,
     saved: &mut Saved,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<bool> {
     let number = schema::row_number(table);
-    let mut statement = old.prepare(&format!(
-        "SELECT {number}, * FROM {table} ORDER BY {number} {order}"
-    ))?;
+    let sql = format!("SELECT {number}, * FROM {table} ORDER BY {number} {order}");
+    let Ok(mut statement) = old.prepare(&sql) else {
+        return Ok(false);
+    };
     let columns: Vec<String> = statement
         .column_names()
         .skip(1)
@@ -130,30 +241,38 @@ fn copy_rows(
         .first()
         .is_some_and(|first| first == "id" || first == number);
     let skipped = usize::from(has_name);
-    let names = if has_name {
-        columns.join(", ")
-    } else {
-        format!("rowid, {}", columns.join(", "))
+    let Ok(mut insert) = target.to.prepare(&render_insert(table, &columns, has_name)) else {
+        // The damaged file names columns that there are not.
+        return Ok(false);
     };
-    let marks = vec!["?"; columns.len() + 1 - skipped].join(", ");
-    let sql = format!("INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})");
-    let mut insert = to.prepare(&sql)?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let values: rusqlite::Result<Vec<Value>> = (skipped..=columns.len())
-            .map(|index| row.get(index))
-            .collect();
-        let values = values?;
+    let Ok(mut rows) = statement.query([]) else {
+        return Ok(false);
+    };
+    loop {
+        let row = match rows.next() {
+            Ok(Some(row)) => row,
+            Ok(None) => return Ok(true),
+            Err(_) => return Ok(false),
+        };
+        let values = (skipped..=columns.len()).map(|index| row.get(index));
+        let Ok(values) = values.collect::<rusqlite::Result<Vec<Value>>>() else {
+            return Ok(false);
+        };
         if table == "block" && !is_whole(&values) {
             saved.damaged += 1;
             continue;
         }
-        match insert.execute(params_from_iter(values)) {
-            Ok(count) => saved.rows += count as u64,
-            Err(_) => saved.damaged += 1,
-        }
+        target.insert(&mut insert, &values, saved)?;
     }
-    Ok(())
+}
+
+fn render_insert(table: &str, columns: &[String], has_name: bool) -> String {
+    let names = match has_name {
+        true => columns.join(", "),
+        false => format!("rowid, {}", columns.join(", ")),
+    };
+    let marks = vec!["?"; columns.len() + usize::from(!has_name)].join(", ");
+    format!("INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})")
 }
 
 fn is_whole(values: &[Value]) -> bool {

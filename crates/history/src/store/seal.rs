@@ -10,6 +10,16 @@ use super::window::{Column, Window};
 use super::{block, hot, rollup};
 use crate::codec::{Block, Row};
 
+/// What became of a window beside its blocks.
+#[derive(Debug, Default)]
+pub(crate) struct Sealed {
+    /// Series that there is no number for: the metric, how many values, and of how
+    /// many of them it was said before.
+    pub(crate) dropped: Vec<(String, usize, usize)>,
+    /// Blocks that could not be put together with it and are gone.
+    pub(crate) damaged: u64,
+}
+
 /// Writes the blocks of a window, and forgets what was written of it while it
 /// was open.
 pub(crate) fn write(
@@ -18,7 +28,8 @@ pub(crate) fn write(
     window: &Window,
     day: i64,
     is_new_day: bool,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<Sealed> {
+    let mut sealed = Sealed::default();
     for (group, of_group) in &window.groups {
         let mut clusters: BTreeMap<u32, Vec<(u32, &Column)>> = BTreeMap::new();
         for column in of_group
@@ -30,7 +41,12 @@ pub(crate) fn write(
                 Some(id) if !is_new_day => Some(id),
                 _ => dictionary.resolve(connection, *group, &column.entry, day)?,
             };
-            let Some(id) = id else { continue };
+            let Some(id) = id else {
+                let name = column.entry.labels.name().to_owned();
+                let (values, said) = (column.values.len(), column.written);
+                sealed.dropped.push((name, values, said));
+                continue;
+            };
             clusters
                 .entry(id.cluster)
                 .or_default()
@@ -48,14 +64,16 @@ pub(crate) fn write(
                 times: of_group.times.clone(),
                 rows: rows.collect(),
             };
-            block::insert(connection, TIERS[0], cluster, window.start_msec, &block)?;
+            sealed.damaged +=
+                block::insert(connection, TIERS[0], cluster, window.start_msec, &block)?;
         }
     }
     hot::delete(connection, window)?;
     if let Some(newest) = window.newest_msec() {
         set_until(connection, NEWEST_SEALED, newest)?;
     }
-    finish(connection, window.start_msec)
+    finish(connection, window.start_msec)?;
+    Ok(sealed)
 }
 
 /// Says that there are samples in a window which are not rolled up yet.
@@ -79,17 +97,26 @@ pub(crate) fn set_until(
     Ok(())
 }
 
-/// Says of all windows that are not rolled up that they must be.
-pub(crate) fn mark_all(connection: &Connection) -> rusqlite::Result<()> {
+/// Says of all windows that are not rolled up that they must be; where blocks were
+/// lost, of all windows of which finer values are there.
+pub(crate) fn mark_all(connection: &Connection, is_block_lost: bool) -> rusqlite::Result<()> {
+    let untils = super::reader::read_untils(connection)?;
     for cluster in super::reader::clusters(connection)? {
-        let held = super::reader::read_held(connection, cluster)?;
-        let (first, last) = TIERS[0].keys(cluster, held[1].until_msec.max(0), i64::MAX);
-        let mut statement =
-            connection.prepare_cached("SELECT id FROM block WHERE id BETWEEN ?1 AND ?2")?;
-        let mut rows = statement.query([first, last])?;
-        while let Some(row) = rows.next()? {
-            if let Some((_, _, start)) = super::tier::parse_key(row.get(0)?) {
-                finish(connection, start)?;
+        for tier in TIERS {
+            let made_msec = match (tier.number, is_block_lost) {
+                (_, true) => 0,
+                (0, false) => untils[1].max(0),
+                (_, false) => break,
+            };
+            let (first, last) = tier.keys(cluster, made_msec, i64::MAX);
+            let mut statement =
+                connection.prepare_cached("SELECT id FROM block WHERE id BETWEEN ?1 AND ?2")?;
+            let mut rows = statement.query([first, last])?;
+            while let Some(row) = rows.next()? {
+                if let Some((_, _, start)) = super::tier::parse_key(row.get(0)?) {
+                    rollup::mark(connection, tier, start)?;
+                    set_until(connection, tier.number, start + tier.window_msec)?;
+                }
             }
         }
     }

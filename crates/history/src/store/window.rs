@@ -21,7 +21,7 @@ pub(crate) fn window_start(time_msec: TimeMsec, length_msec: i64) -> TimeMsec {
 }
 
 /// Where a series is kept in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct SeriesId {
     /// Its number.
     pub(crate) id: u32,
@@ -185,6 +185,22 @@ impl Column {
     pub(crate) fn end(&mut self, index: u32) {
         self.runs.end(index);
         self.is_present = false;
+    }
+
+    /// Whether it has samples between two times.
+    pub(crate) fn is_between(
+        &self,
+        times: &[TimeMsec],
+        from_msec: TimeMsec,
+        to_msec: TimeMsec,
+    ) -> bool {
+        let first = times.partition_point(|time| *time < from_msec);
+        let end = times.partition_point(|time| *time <= to_msec);
+        let mut runs = self.runs.0.iter();
+        runs.any(|run| {
+            let (from, len) = (run.from as usize, run.len as usize);
+            from.max(first) < (from + len).min(end)
+        })
     }
 
     /// Its samples after `after_msec`.

@@ -2,7 +2,9 @@
 //! do to that.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod answers;
 mod common;
 mod damage;
 mod hostile;
 mod model;
+mod recovery;
