@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use lfs_wrapper_model::{TimeMsec, render_rfc3339};
+use lfs_wrapper_model::{TimeMsec, now_msec, render_rfc3339};
 
 use super::client::{Client, Outcome};
 use super::feed::{Feed, Positions, Raw};
@@ -128,6 +128,7 @@ impl Sender {
             Action::Look => Event::Looked {
                 durable_msec: self.feed.durable_until()?,
                 deleted_msec: self.feed.deleted_until()?,
+                now_msec: now_msec(),
             },
             Action::Save(position) => {
                 self.positions.save(name, *position)?;

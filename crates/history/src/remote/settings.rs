@@ -80,7 +80,7 @@ pub enum Credentials {
 /// Where a new endpoint begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Start {
-    /// With what comes from now on.
+    /// With what is sampled from now on; what is imported is not.
     #[default]
     Now,
     /// With the oldest samples that are kept.
