@@ -2,6 +2,7 @@
 //! endpoints. The queue is the history itself; an endpoint that was away gets
 //! what it missed.
 
+mod ahead;
 mod client;
 mod feed;
 mod message;

@@ -1,7 +1,7 @@
 //! A sender and a receiver, both of which fail and are started again.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::Duration;
@@ -22,6 +22,7 @@ struct Memories {
     series: usize,
     durable_msec: AtomicI64,
     deleted_msec: AtomicI64,
+    reads: AtomicUsize,
 }
 
 impl Memories {
@@ -30,6 +31,7 @@ impl Memories {
             series,
             durable_msec: AtomicI64::new(durable_msec),
             deleted_msec: AtomicI64::new(0),
+            reads: AtomicUsize::new(0),
         })
     }
 
@@ -85,6 +87,7 @@ impl Feed for Memories {
         samples_max: usize,
         keep: &dyn Fn(&Labels) -> bool,
     ) -> Result<Raw, ReadError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
         let mut all = self.all();
         all.retain(|one| keep(&one.0));
         Ok(cut(all, after_msec, until_msec, samples_max))
@@ -343,4 +346,17 @@ fn a_gap_is_counted_when_samples_became_too_old() {
     let seen = memory.0.lock().unwrap();
     let mut times = seen.kept.values().flatten().map(|sample| sample.0);
     assert!(times.all(|time_msec| time_msec <= 3_000 || time_msec > 6_500));
+}
+
+#[test]
+fn a_history_is_read_once_for_many_batches() {
+    let (feed, memory) = (Memories::new(40, 60_000), Memory::default());
+    let receiver = Receiver::start(0, memory.clone(), fault_free());
+    let settings = settings(receiver.port, 100);
+    let now = run_until(settings, &feed, &Places::default(), false, |now| {
+        now.sent_until_msec == Some(60_000)
+    });
+    assert!(memory.0.lock().unwrap().kept == feed.expected());
+    assert!(now.requests > 20, "{now:?}");
+    assert_eq!(feed.reads.load(Ordering::SeqCst), 1);
 }

@@ -145,7 +145,7 @@ impl Reader {
     }
 
     /// Calls `read` with what is not in blocks yet, oldest first.
-    fn with_windows<T>(
+    pub(super) fn with_windows<T>(
         &self,
         read: impl FnOnce(&[&Window], Option<TimeMsec>) -> T,
     ) -> Result<T, ReadError> {

@@ -6,3 +6,4 @@ mod common;
 mod damage;
 mod hostile;
 mod model;
+mod sending;
