@@ -6,6 +6,7 @@ mod ahead;
 mod client;
 mod feed;
 mod message;
+mod secrets;
 mod sender;
 mod settings;
 mod statistics;

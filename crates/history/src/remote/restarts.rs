@@ -328,6 +328,38 @@ fn errors_are_shown_as_the_endpoint_says_them() {
 }
 
 #[test]
+fn secrets_that_an_endpoint_repeats_are_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret");
+    std::fs::write(&file, "topsecret\n").unwrap();
+    let basic = Credentials::Basic {
+        user: "me".to_owned(),
+        password_file: file.clone(),
+    };
+    for credentials in [Credentials::BearerFile(file), basic] {
+        let (feed, memory) = (Memories::new(1, 1_000), Memory::default());
+        let faults: Faults = Arc::new(move |_| Fault::Echo(403));
+        let receiver = Receiver::start(0, memory.clone(), faults);
+        let settings = RemoteWrite {
+            credentials,
+            headers: vec![("X-Api-Key".to_owned(), "apisecret".to_owned())],
+            ..settings(receiver.port, 3)
+        };
+        let now = run_until(settings, &feed, &Places::default(), false, |now| {
+            now.failed_requests > 0
+        });
+        let heads = &memory.0.lock().unwrap().heads;
+        assert!(heads[0].contains("apisecret"), "it was sent: {heads:?}");
+        let said = now.last_error.to_ascii_lowercase();
+        assert!(said.contains("x-api-key: …"), "{said}");
+        // The second is "me:topsecret" in base64, in lower case.
+        for secret in ["topsecret", "bwu6dg9wc2vjcmv0", "apisecret"] {
+            assert!(!said.contains(secret), "{said}");
+        }
+    }
+}
+
+#[test]
 fn a_gap_is_counted_when_samples_became_too_old() {
     let (feed, memory) = (Memories::new(3, 3_000), Memory::default());
     let receiver = Receiver::start(0, memory.clone(), fault_free());
