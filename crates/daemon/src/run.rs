@@ -24,7 +24,7 @@ use crate::collector::Collectors;
 use crate::exposed::own_names;
 use crate::live::Live;
 use crate::moments::{Moments, MomentsRecorder};
-use crate::remote::Remotes;
+use crate::remote::{Remotes, STOP_MAX};
 use crate::sampler::Sampler;
 use crate::server::Server;
 use crate::settings::Settings;
@@ -177,13 +177,13 @@ impl Monitor {
     pub fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
         let _ = self.stop_server.send(true);
+        self.remotes.ask_to_stop();
         self.collectors.stop();
         for thread in self.threads {
             if thread.join().is_err() {
                 warn!("a thread of the monitor ended in a panic");
             }
         }
-        self.remotes.stop();
         // What was sampled last.
         note(&self.moments, EventKind::MonitorStopped, "stopped");
         if let Err(error) = self.history.flush_with(Some(&*self.moments)) {
@@ -191,6 +191,11 @@ impl Monitor {
         }
         if let Err(error) = note_audit(&self.database, "monitor stopped") {
             warn!("{error}");
+        }
+        for name in self.remotes.wait(STOP_MAX) {
+            warn!(
+                "remote write '{name}': no answer; what was under way is sent after the next start"
+            );
         }
     }
 }

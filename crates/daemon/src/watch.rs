@@ -27,7 +27,7 @@ use crate::live::{ALERTS_MAX, Live, RUNS_MAX};
 use crate::moments::Moments;
 use crate::population::{Population, Running};
 use crate::recorder::Recorder;
-use crate::remote;
+use crate::remote::{self, Line};
 use crate::sampler::{BuildCgroup, Sampled};
 use crate::self_metrics::{
     HistoryMetrics, SelfMetrics, read_own_cpu_usec, read_own_resident_bytes,
@@ -88,7 +88,7 @@ pub(crate) struct Loop {
     unwritten: Vec<Effect>,
     recorder: Recorder,
     /// What was told of each endpoint of remote write.
-    remote_errors: Vec<String>,
+    remotes_told: Vec<remote::Told>,
 }
 
 impl Loop {
@@ -127,7 +127,7 @@ impl Loop {
             data_version: None,
             unwritten: Vec::new(),
             recorder: Recorder::default(),
-            remote_errors: Vec::new(),
+            remotes_told: Vec::new(),
         })
     }
 
@@ -199,22 +199,16 @@ impl Loop {
 
     /// Tells what is wrong with an endpoint once, until something else is.
     fn look_at_remotes(&mut self) {
-        let errors: Vec<String> = self
-            .live
-            .remotes()
-            .iter()
-            .map(|(_, statistics)| statistics.now().last_error)
-            .collect();
-        for (index, (name, _)) in self.live.remotes().iter().enumerate() {
-            let error = errors[index].as_str();
-            let told = self.remote_errors.get(index).map(String::as_str);
-            match (told.unwrap_or_default(), error) {
-                (before, now) if before == now => {}
-                (_, "") => info!("remote write '{name}': it gets through again"),
-                (_, now) => warn!("remote write '{name}': {now}; tried again, see docs/guide.md"),
+        let remotes = self.live.remotes();
+        self.remotes_told.resize_with(remotes.len(), remote::Told::default);
+        for ((name, statistics), told) in remotes.iter().zip(&mut self.remotes_told) {
+            for line in told.derive_lines(&statistics.now()) {
+                match line {
+                    Line::Warning(text) => warn!("remote write '{name}': {text}"),
+                    Line::Note(text) => info!("remote write '{name}': {text}"),
+                }
             }
         }
-        self.remote_errors = errors;
     }
 
     fn look_at_history(&mut self) {

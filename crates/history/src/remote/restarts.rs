@@ -301,6 +301,10 @@ fn what_is_refused_is_dropped_and_shown_and_a_wrong_address_is_not() {
     });
     assert_eq!(now.failed_requests, 3);
     assert!(now.refused_samples > 0);
+    assert_eq!(
+        (now.last_refusal.as_str(), now.last_error.as_str()),
+        ("400 Bad Request: because", "")
+    );
     let seen = memory.0.lock().unwrap();
     let kept: usize = seen.kept.values().map(Vec::len).sum();
     let all: usize = feed.expected().values().map(Vec::len).sum();

@@ -229,16 +229,25 @@ impl Sender {
             Ok(body) => body,
             Err(error) => {
                 let message = format!("cannot compress a request: {error}");
-                self.statistics.set_error(&message);
+                self.statistics.set_refusal(&message);
                 return Answer::Refused;
             }
         };
         let Outcome { answer, message } = self.client.send(&body);
-        self.statistics.set_error(&message);
         match answer {
-            Answer::Failed { .. } => self.batch.body = Some((request, body)),
-            Answer::Taken => self.send_metadata(),
-            Answer::Refused => {}
+            Answer::Failed { .. } => {
+                self.statistics.set_error(&message);
+                self.batch.body = Some((request, body));
+            }
+            Answer::Taken => {
+                self.statistics.set_error("");
+                self.send_metadata();
+            }
+            // The endpoint is there, and said its last word on this.
+            Answer::Refused => {
+                self.statistics.set_error("");
+                self.statistics.set_refusal(&message);
+            }
         }
         answer
     }
