@@ -200,7 +200,8 @@ impl Loop {
     /// Tells what is wrong with an endpoint once, until something else is.
     fn look_at_remotes(&mut self) {
         let remotes = self.live.remotes();
-        self.remotes_told.resize_with(remotes.len(), remote::Told::default);
+        self.remotes_told
+            .resize_with(remotes.len(), remote::Told::default);
         for ((name, statistics), told) in remotes.iter().zip(&mut self.remotes_told) {
             for line in told.derive_lines(&statistics.now()) {
                 match line {

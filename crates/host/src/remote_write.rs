@@ -68,7 +68,7 @@ pub(crate) fn may_have_secrets(text: &str, line: usize) -> bool {
             let rest = name.strip_prefix(*other);
             rest.is_some_and(|rest| rest.starts_with(['.', ']', ' ']))
         };
-        line.starts_with('[') && OTHERS.iter().any(|other| is_name(&other))
+        line.starts_with('[') && OTHERS.iter().any(is_name)
     };
     let mut is_inside = false;
     for line in text.lines().take(line) {

@@ -141,14 +141,18 @@ fn info_tells_what_is_there_and_compact_makes_it_smaller() {
 
 /// A POST of a form: status and body.
 fn post(address: &str, path: &str, form: &str) -> (u16, String) {
+    send(address, "POST", path, form)
+}
+
+fn send(address: &str, method: &str, path: &str, form: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(
         stream,
-        "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\
          Content-Type: application/x-www-form-urlencoded; charset=utf-8\r\n\r\n{form}",
         form.len()
     )
-    .unwrap();
+    .ok();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -194,6 +198,23 @@ fn a_running_monitor_answers_queries_and_is_the_only_one_that_writes() {
     let (status, answer) = ask("query?query=sum(");
     assert_eq!((status, &answer["errorType"]), (400, &"bad_data".into()));
     assert_eq!(ask("nothing").0, 404);
+
+    let base = "/prometheus/api/v1";
+    let long = "x".repeat(300 * 1024);
+    for (method, path, body, expected) in [
+        ("DELETE", "/query", "", 405),
+        ("PUT", "/alerts", "", 405),
+        ("POST", "/query", long.as_str(), 413),
+        ("GET", "/label/%ff/values", "", 400),
+        ("GET", "/", "", 404),
+        ("GET", "", "", 404),
+        ("DELETE", "/", "", 404),
+    ] {
+        let (status, body) = send(&address, method, &format!("{base}{path}"), body);
+        let answer: Value = serde_json::from_str(&body).unwrap_or_default();
+        assert_eq!(status, expected, "{method} {path}: {body}");
+        assert_eq!(answer["status"], "error", "{method} {path}: {body}");
+    }
 
     let form = "query=rate(demo_requests_total%5B5m%5D)&start=1795219500&end=1795219800&step=5m";
     let (status, body) = post(&address, "/prometheus/api/v1/query_range", form);
