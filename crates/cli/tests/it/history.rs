@@ -67,6 +67,41 @@ fn what_is_exported_is_what_was_imported() {
 }
 
 #[test]
+fn an_import_is_no_success_where_something_is_not_taken() {
+    let place = imported();
+    let again = place.expect(0, &["history", "import", "demo.om"]);
+    assert_eq!(
+        again.stdout,
+        "0 new samples, of 3 series, from 367 lines\n\
+         already there: 363 samples, which stay as they are\n"
+    );
+    let long = "x".repeat(70_000);
+    let text = format!("a{{b=\"{long}\"}} 1 1795219200\nc 1 1795219200\n# EOF\n");
+    place.write("long.om", &text);
+    let ended = place.expect(1, &["history", "import", "long.om"]);
+    assert!(
+        ended.stdout.contains("1 new samples, of"),
+        "{}",
+        ended.stdout
+    );
+    assert!(
+        ended.stdout.contains("longer than 64 KiB"),
+        "{}",
+        ended.stdout
+    );
+    assert!(
+        ended.stderr.contains("could not take 1 samples"),
+        "{}",
+        ended.stderr
+    );
+    for text in ["", "# TYPE a gauge\n"] {
+        place.write("cut.om", text);
+        let ended = place.expect(1, &["history", "import", "cut.om"]);
+        assert!(ended.stderr.contains("cut short"), "{}", ended.stderr);
+    }
+}
+
+#[test]
 fn a_text_is_taken_in_again_without_harm_and_what_is_left_out_is_counted() {
     let place = imported();
     let mut child = place
