@@ -108,8 +108,10 @@ impl From<HistoryError> for Failure {
     fn from(error: HistoryError) -> Self {
         let kind = match &error {
             HistoryError::Foreign { .. } | HistoryError::Version { .. } => Kind::Config,
-            HistoryError::Busy { .. } => Kind::Usage,
-            HistoryError::NoRoom { .. } | HistoryError::Sqlite { .. } => Kind::Environment,
+            HistoryError::Damaged { .. } => Kind::Bad,
+            HistoryError::Busy { .. }
+            | HistoryError::NoRoom { .. }
+            | HistoryError::Sqlite { .. } => Kind::Environment,
             HistoryError::Io { source, .. } => Self::of_io(source),
         };
         Self::new(kind, error.to_string())
