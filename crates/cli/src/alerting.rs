@@ -92,7 +92,9 @@ pub(crate) fn channels(config: &Config) -> Result<Vec<Channel>, Failure> {
         kinds.push(("console".to_owned(), ChannelKind::Console(console)));
     }
     if config.channels.find("syslog").is_none() {
-        kinds.extend(syslog(&host::Transport::Unix(None), TIMEOUT).map(|kind| ("syslog".to_owned(), kind)));
+        kinds.extend(
+            syslog(&host::Transport::Unix(None), TIMEOUT).map(|kind| ("syslog".to_owned(), kind)),
+        );
     }
     for channel in config.channels.list() {
         if channel.is_enabled
@@ -101,7 +103,9 @@ pub(crate) fn channels(config: &Config) -> Result<Vec<Channel>, Failure> {
             kinds.push((channel.name, kind));
         }
     }
-    let ready = kinds.into_iter().map(|(name, kind)| Channel::new(&name, kind));
+    let ready = kinds
+        .into_iter()
+        .map(|(name, kind)| Channel::new(&name, kind));
     let ready: Result<Vec<Channel>, _> = ready.collect();
     ready.map_err(|error| Failure::new(Kind::Config, error.to_string()))
 }
@@ -190,7 +194,10 @@ fn webhook(name: &str, webhook: &host::Webhook) -> Result<Webhook, Failure> {
         host::Body::Text(text) => Body::Template(text.clone()),
         host::Body::File(path) => Body::Template(fs::read_to_string(path).map_err(|error| {
             let what = format!("channel '{name}': reading the template {}", path.display());
-            Failure::new(Kind::Config, format!("{what}: {error}; check template_file"))
+            Failure::new(
+                Kind::Config,
+                format!("{what}: {error}; check template_file"),
+            )
         })?),
     };
     Ok(Webhook {
@@ -223,7 +230,9 @@ fn http(http: &host::Http) -> Http {
             },
         },
         headers: http.headers.clone(),
-        secret_headers: secrets.map(|(name, value)| (name.clone(), secret(value))).collect(),
+        secret_headers: secrets
+            .map(|(name, value)| (name.clone(), secret(value)))
+            .collect(),
         ca_file: http.ca_file.clone(),
         allow_plain_credentials: http.allow_plain_credentials,
         timeout: http.timeout,
@@ -266,7 +275,11 @@ pub(crate) fn routing(config: &Config, channels: &[Channel]) -> Result<Routing, 
             days: one.days.iter().copied().map(weekday).collect(),
             matchers: conditions(&one.matchers)?,
             except: one.except,
-            channels: one.channels.iter().map(|name| name.get_ref().clone()).collect(),
+            channels: one
+                .channels
+                .iter()
+                .map(|name| name.get_ref().clone())
+                .collect(),
         });
     }
     let flapping = &config.alerts.flapping;
@@ -282,9 +295,10 @@ pub(crate) fn routing(config: &Config, channels: &[Channel]) -> Result<Routing, 
 fn mirrors(config: &Config) -> BTreeMap<String, i64> {
     let channels = config.channels.list().into_iter();
     let keep = |channel: host::Channel| match channel.kind {
-        host::Kind::Alertmanager { keep, .. } => {
-            Some((channel.name, i64::try_from(keep.as_millis()).unwrap_or(i64::MAX)))
-        }
+        host::Kind::Alertmanager { keep, .. } => Some((
+            channel.name,
+            i64::try_from(keep.as_millis()).unwrap_or(i64::MAX),
+        )),
         _ => None,
     };
     channels.filter_map(keep).collect()
@@ -293,8 +307,11 @@ fn mirrors(config: &Config) -> BTreeMap<String, i64> {
 /// A route as it is for people, and one for each Alertmanager among its channels:
 /// that forgets what it does not hear of again, and sends and repeats by itself.
 fn split(route: Route, keeps: &BTreeMap<String, i64>) -> Vec<Route> {
-    let (mirrors, people): (Vec<String>, Vec<String>) =
-        route.channels.iter().cloned().partition(|name| keeps.contains_key(name));
+    let (mirrors, people): (Vec<String>, Vec<String>) = route
+        .channels
+        .iter()
+        .cloned()
+        .partition(|name| keeps.contains_key(name));
     let mut routes: Vec<Route> = mirrors
         .into_iter()
         .map(|name| Route {
@@ -320,10 +337,10 @@ fn route(route: &routing::Route) -> Result<Route, Failure> {
     Ok(Route {
         matchers: conditions(&route.matchers)?,
         channels: channels.map(|name| name.get_ref().clone()).collect(),
-        group_by: match route.group_by.as_ref().map(|names| names.get_ref()) {
+        group_by: match &route.group_by {
             None => GroupBy::Rule,
-            Some(names) if names.len() == 1 && names[0] == "..." => GroupBy::Alert,
-            Some(names) => GroupBy::Labels(names.clone()),
+            Some(names) if *names.get_ref() == ["..."] => GroupBy::Alert,
+            Some(names) => GroupBy::Labels(names.get_ref().clone()),
         },
         wait_msec: route.wait.get_ref().0,
         interval_msec: route.interval.get_ref().0,

@@ -108,8 +108,9 @@ impl From<HistoryError> for Failure {
     fn from(error: HistoryError) -> Self {
         let kind = match &error {
             HistoryError::Foreign { .. } | HistoryError::Version { .. } => Kind::Config,
-            HistoryError::Busy { .. } => Kind::Usage,
-            HistoryError::NoRoom { .. }
+            HistoryError::Damaged { .. } => Kind::Bad,
+            HistoryError::Busy { .. }
+            | HistoryError::NoRoom { .. }
             | HistoryError::NoRoomToSave { .. }
             | HistoryError::Sqlite { .. } => Kind::Environment,
             HistoryError::Io { source, .. } => Self::of_io(source),

@@ -1,9 +1,11 @@
 //! Times and lengths of time as people write them.
 
 use jiff::civil::{DateTime, Time};
-use jiff::tz::TimeZone;
+use jiff::tz::{self, TimeZone};
 use jiff::{Span, SpanRelativeTo, Timestamp, ToSpan as _, Unit};
-use lfs_wrapper_model::TimeMsec;
+use lfs_wrapper_model::{TimeMsec, render_local};
+
+use crate::failure::{Failure, Kind};
 
 /// For `value_name` and help texts of options.
 pub(crate) const FORMS: &str = "now, an age like -2h or 3d, 03:15, 2026-01-31, \
@@ -41,7 +43,12 @@ impl When {
             return Ok(Self::At(time.as_millisecond()));
         }
         if let Ok(time) = text.parse::<DateTime>() {
-            return Ok(Self::Local(time));
+            return match is_time_everywhere(time) {
+                true => Ok(Self::Local(time)),
+                false => {
+                    Err("no such time can be kept; give one before the end of 9999".to_owned())
+                }
+            };
         }
         if text.contains(':')
             && let Ok(time) = text.parse::<Time>()
@@ -56,6 +63,7 @@ impl When {
     /// The moment, as seen from `now_msec` in this time zone.
     pub(crate) fn resolve(self, now_msec: TimeMsec, zone: &TimeZone) -> TimeMsec {
         let now = Timestamp::from_millisecond(now_msec).unwrap_or_default();
+        // `parse` has seen to it that there is such a moment.
         let of_local = |time: DateTime| {
             let found = time.to_zoned(zone.clone());
             found.map_or(now_msec, |time| time.timestamp().as_millisecond())
@@ -76,6 +84,32 @@ impl When {
             }
         }
     }
+}
+
+/// The times that are asked for, in order; `what` was being done.
+pub(crate) fn check_order(
+    what: &str,
+    (start_msec, end_msec): (TimeMsec, TimeMsec),
+    (start, end): (&str, &str),
+) -> Result<(), Failure> {
+    if end_msec >= start_msec {
+        return Ok(());
+    }
+    let message = format!(
+        "{what}: it ends at {} and begins later, at {}; exchange {start} and {end}",
+        render_local(end_msec),
+        render_local(start_msec)
+    );
+    Err(Failure::new(Kind::Usage, message))
+}
+
+/// Whether a clock that shows this shows a moment in each time zone.
+fn is_time_everywhere(time: DateTime) -> bool {
+    let hours = [-25, 25];
+    let mut zones = hours
+        .map(|hours| TimeZone::fixed(tz::offset(hours)))
+        .into_iter();
+    zones.all(|zone| time.to_zoned(zone).is_ok())
 }
 
 /// Reads a length of time above 0: `5m`, `1h30m`, or seconds.
@@ -110,8 +144,6 @@ fn parse_span(text: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use jiff::tz;
-
     use super::*;
 
     /// 2026-11-21T11:20:00Z
@@ -154,6 +186,7 @@ mod tests {
             "-5",
             "25:00",
             "2026-13-01",
+            "9999-12-31",
             "--2h",
             "1e300",
             "-P1D",

@@ -112,13 +112,7 @@ impl Alerts {
         changes
     }
 
-    fn take_look(
-        &mut self,
-        look: Look,
-        time_msec: TimeMsec,
-        now: i64,
-        changes: &mut Vec<Change>,
-    ) {
+    fn take_look(&mut self, look: Look, time_msec: TimeMsec, now: i64, changes: &mut Vec<Change>) {
         let rule = &*look.rule;
         let memories = self.memories.get(&rule.name);
         let is_beyond = |value: f64| rule.levels.iter().any(|one| one.bound.is_beyond(value));
@@ -129,8 +123,10 @@ impl Alerts {
             return;
         }
         let memories = self.memories.entry(rule.name.clone()).or_default();
-        let mut values: BTreeMap<Labels, Option<f64>> =
-            memories.keys().map(|labels| (labels.clone(), None)).collect();
+        let mut values: BTreeMap<Labels, Option<f64>> = memories
+            .keys()
+            .map(|labels| (labels.clone(), None))
+            .collect();
         for (mut labels, value) in look.values {
             labels.extend(rule.labels.clone());
             values.insert(labels, Some(value));
@@ -261,7 +257,9 @@ fn tell(rule: &Rule, labels: &Labels, transition: Transition, time_msec: TimeMse
 
 /// The rule and what tells this alert from its others.
 fn name_alert(rule: &Rule, labels: &Labels) -> String {
-    let own = labels.iter().filter(|(name, _)| !rule.labels.contains_key(*name));
+    let own = labels
+        .iter()
+        .filter(|(name, _)| !rule.labels.contains_key(*name));
     let own: Vec<String> = own.map(|(name, value)| format!("{name} {value}")).collect();
     match own.is_empty() {
         true => rule.name.clone(),

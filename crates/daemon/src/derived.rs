@@ -59,13 +59,14 @@ impl Steps {
         for run in runs {
             let steps = run.steps.iter();
             for step in steps.filter(|step| step.state == StepState::Running) {
-                self.running.extend(step.attempt.as_ref().map(|attempt| RunningStep {
-                    run: run.id.to_string(),
-                    step: step.id.clone(),
-                    log: attempt.log.clone(),
-                    started_msec: attempt.started_msec,
-                    known_seconds: step.known_seconds,
-                }));
+                self.running
+                    .extend(step.attempt.as_ref().map(|attempt| RunningStep {
+                        run: run.id.to_string(),
+                        step: step.id.clone(),
+                        log: attempt.log.clone(),
+                        started_msec: attempt.started_msec,
+                        known_seconds: step.known_seconds,
+                    }));
             }
         }
         // Who began is shown, and who ended is not, with the next sample.
@@ -89,7 +90,10 @@ impl RunningStep {
         let silent = self.read_silent_seconds(now_msec);
         let values = [
             Some((&ELAPSED, elapsed)),
-            Some((&SILENT, silent.map_or(elapsed, |silent| silent.min(elapsed)))),
+            Some((
+                &SILENT,
+                silent.map_or(elapsed, |silent| silent.min(elapsed)),
+            )),
             self.known_seconds.map(|known| (&EXPECTED, known)),
         ];
         let labels = [("run", self.run.as_str()), ("step", self.step.as_str())];

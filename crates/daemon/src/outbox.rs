@@ -32,7 +32,10 @@ pub(crate) fn deliver(
     let mut known: Option<Arc<Vec<Channel>>> = None;
     loop {
         let channels = shared.get();
-        if known.as_ref().is_none_or(|known| !Arc::ptr_eq(known, &channels)) {
+        if known
+            .as_ref()
+            .is_none_or(|known| !Arc::ptr_eq(known, &channels))
+        {
             drop_unconfigured(database, &channels);
             known = Some(Arc::clone(&channels));
         }

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{DefaultBodyLimit, Path, RawQuery, State};
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use lfs_wrapper_alert::store;
 use lfs_wrapper_history::{Endpoint, History, QueryLimits, Reply, Service, reply};
 use lfs_wrapper_model::{now_msec, render_rfc3339};
@@ -49,19 +50,31 @@ pub(crate) fn router(history: Arc<History>) -> Router {
         running: Arc::new(Semaphore::new(RUNNING_MAX)),
     };
     Router::new()
-        .route("/{*endpoint}", get(answer).post(answer))
+        .route(
+            "/{*endpoint}",
+            get(answer).post(answer).fallback(refuse_method),
+        )
+        .route("/", any(refuse_nothing))
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .with_state(Arc::new(api))
 }
 
 async fn answer(
     State(api): State<Arc<Api>>,
-    Path(path): Path<String>,
+    path: Result<Path<String>, PathRejection>,
     method: Method,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
+    let path = match path {
+        Ok(Path(path)) => path,
+        Err(rejection) => return refuse(rejection.status(), "bad_data", &rejection.body_text()),
+    };
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) => return refuse(rejection.status(), "bad_data", &rejection.body_text()),
+    };
     let Some(endpoint) = Endpoint::of_path(&path) else {
         let message = format!("there is no endpoint {path}; docs/guide.md lists what there is");
         return refuse(StatusCode::NOT_FOUND, "not_found", &message);
@@ -105,6 +118,18 @@ async fn answer(
             refuse(StatusCode::INTERNAL_SERVER_ERROR, "internal", &message)
         }
     }
+}
+
+/// For whatever an endpoint is not asked with.
+pub(crate) async fn refuse_method(method: Method) -> Response {
+    let message = format!("the method {method} is not taken here; use GET or POST");
+    refuse(StatusCode::METHOD_NOT_ALLOWED, "bad_data", &message)
+}
+
+/// For a path without an endpoint.
+pub(crate) async fn refuse_nothing() -> Response {
+    let message = "an endpoint is expected, such as query; docs/guide.md lists what there is";
+    refuse(StatusCode::NOT_FOUND, "not_found", message)
 }
 
 fn is_form(headers: &HeaderMap) -> bool {

@@ -25,7 +25,7 @@ use crate::exposed::own_names;
 use crate::live::Live;
 use crate::moments::{Moments, MomentsRecorder};
 use crate::reload::{Reload, Reloader, SharedChannels};
-use crate::remote::Remotes;
+use crate::remote::{Remotes, STOP_MAX};
 use crate::rulebook::{CompileError, Rulebook};
 use crate::sampler::Sampler;
 use crate::server::Server;
@@ -159,8 +159,7 @@ impl Monitor {
             &format!("started on {address}"),
         );
         let (reloader, reloads) = mpsc::channel();
-        let (stop, threads) =
-            start_threads(settings, reloads, kept, &moments, &live, server)?;
+        let (stop, threads) = start_threads(settings, reloads, kept, &moments, &live, server)?;
         Ok(Self {
             address,
             stop,
@@ -191,13 +190,13 @@ impl Monitor {
     pub fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
         let _ = self.stop_server.send(true);
+        self.remotes.ask_to_stop();
         self.collectors.stop();
         for thread in self.threads {
             if thread.join().is_err() {
                 warn!("a thread of the monitor ended in a panic");
             }
         }
-        self.remotes.stop();
         // What was sampled last.
         note(&self.moments, EventKind::MonitorStopped, "stopped");
         if let Err(error) = self.history.flush_with(Some(&*self.moments)) {
@@ -205,6 +204,11 @@ impl Monitor {
         }
         if let Err(error) = note_audit(&self.database, "monitor stopped") {
             warn!("{error}");
+        }
+        for name in self.remotes.wait(STOP_MAX) {
+            warn!(
+                "remote write '{name}': no answer; what was under way is sent after the next start"
+            );
         }
     }
 }
@@ -258,7 +262,15 @@ fn start_threads(
         interval: settings.interval,
         cpu_budget_ratio: settings.cpu_budget_ratio,
     };
-    let own = Loop::new(&settings.state_dir, timing, kept, watched, Arc::clone(live), wake, shared)?;
+    let own = Loop::new(
+        &settings.state_dir,
+        timing,
+        kept,
+        watched,
+        Arc::clone(live),
+        wake,
+        shared,
+    )?;
     let mut reader = Reader::new(Roots::default()).with_processes(ProcessOptions {
         has_worker: true,
         is_patient: true,

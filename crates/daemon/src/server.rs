@@ -18,7 +18,7 @@ use axum::http::{StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use axum::serve::Listener;
 use include_dir::{Dir, include_dir};
 use lfs_wrapper_alert::store::{self, HistoryFilter};
@@ -244,7 +244,14 @@ fn router(shared: Shared, history: Arc<History>) -> Router {
             "/{*path}",
             get(|UrlPath(path): UrlPath<String>| async move { asset(&path) }),
         )
-        .route(route::PROMETHEUS_ALERTS, get(prometheus_alerts))
+        .route(
+            route::PROMETHEUS_ALERTS,
+            get(prometheus_alerts).fallback(promql::refuse_method),
+        )
+        .route(
+            &format!("{}/", route::PROMETHEUS),
+            any(promql::refuse_nothing),
+        )
         .with_state(Arc::new(shared))
         .nest(route::PROMETHEUS, promql::router(history))
         .layer(middleware::from_fn(guard))

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use lfs_wrapper_alert::engine::Kind;
 use jiff::tz::TimeZone;
+use lfs_wrapper_alert::engine::Kind;
 use lfs_wrapper_alert::route::Routing;
 use lfs_wrapper_alert::store::{self, ChannelState, Keep};
 use lfs_wrapper_build::dispatch::StepState;
@@ -20,28 +20,28 @@ use lfs_wrapper_model::{TimeMsec, now_msec};
 use lfs_wrapper_state::{Database, StateDir, is_full};
 use tracing::{info, warn};
 
-use crate::audit::note_audit;
-use crate::collector::Collectors;
-use crate::convert;
-use crate::detail::{Budget, Changed, Detail, SharedDetail};
-use crate::exits::Exits;
 use crate::alert_clock::AlertClock;
 use crate::alerts::{Change, Told};
+use crate::audit::note_audit;
 use crate::channels::expose_channels;
+use crate::collector::Collectors;
+use crate::convert;
 use crate::derived::{self, Steps};
+use crate::detail::{Budget, Changed, Detail, SharedDetail};
+use crate::exits::Exits;
 use crate::heart::{Effect, Event, Heart};
 use crate::live::{ALERTS_MAX, Live, RUNS_MAX};
 use crate::moments::Moments;
 use crate::population::{Population, Running};
 use crate::recorder::Recorder;
 use crate::reload::{Alerting, Reload, SharedChannels};
-use crate::remote;
+use crate::remote::{self, Line};
 use crate::rulebook::Rulebook;
+use crate::run::MonitorError;
 use crate::sampler::{BuildCgroup, Sampled};
 use crate::self_metrics::{
     HistoryMetrics, SelfMetrics, read_own_cpu_usec, read_own_resident_bytes,
 };
-use crate::run::MonitorError;
 
 const MOVED: &str = "the state database was found damaged by another command and moved aside; \
     start the monitor again to go on with the new one";
@@ -133,7 +133,7 @@ pub(crate) struct Loop {
     recorder: Recorder,
     channels: Vec<ChannelState>,
     /// What was told of each endpoint of remote write.
-    remote_errors: Vec<String>,
+    remotes_told: Vec<remote::Told>,
 }
 
 impl Loop {
@@ -184,7 +184,7 @@ impl Loop {
             unwritten: Vec::new(),
             recorder: Recorder::default(),
             channels: Vec::new(),
-            remote_errors: Vec::new(),
+            remotes_told: Vec::new(),
         })
     }
 
@@ -232,11 +232,19 @@ impl Loop {
             Reload::Take(alerting) => self.replace(*alerting),
         };
         let (what, refused) = match outcome {
-            Ok(count) => (format!("{count} rules and their channels loaded anew"), None),
-            Err(why) => ("rules and channels not loaded: those from before stay".to_owned(), Some(why)),
+            Ok(count) => (
+                format!("{count} rules and their channels loaded anew"),
+                None,
+            ),
+            Err(why) => (
+                "rules and channels not loaded: those from before stay".to_owned(),
+                Some(why),
+            ),
         };
         info!("{what}");
-        let noted = refused.as_deref().map_or_else(|| what.clone(), |why| format!("{what}: {why}"));
+        let noted = refused
+            .as_deref()
+            .map_or_else(|| what.clone(), |why| format!("{what}: {why}"));
         if let Err(error) = note_audit(&self.database, &noted) {
             warn!("{error}");
         }
@@ -334,22 +342,17 @@ impl Loop {
 
     /// Tells what is wrong with an endpoint once, until something else is.
     fn look_at_remotes(&mut self) {
-        let errors: Vec<String> = self
-            .live
-            .remotes()
-            .iter()
-            .map(|(_, statistics)| statistics.now().last_error)
-            .collect();
-        for (index, (name, _)) in self.live.remotes().iter().enumerate() {
-            let error = errors[index].as_str();
-            let told = self.remote_errors.get(index).map(String::as_str);
-            match (told.unwrap_or_default(), error) {
-                (before, now) if before == now => {}
-                (_, "") => info!("remote write '{name}': it gets through again"),
-                (_, now) => warn!("remote write '{name}': {now}; tried again, see docs/guide.md"),
+        let remotes = self.live.remotes();
+        self.remotes_told
+            .resize_with(remotes.len(), remote::Told::default);
+        for ((name, statistics), told) in remotes.iter().zip(&mut self.remotes_told) {
+            for line in told.derive_lines(&statistics.now()) {
+                match line {
+                    Line::Warning(text) => warn!("remote write '{name}': {text}"),
+                    Line::Note(text) => info!("remote write '{name}': {text}"),
+                }
             }
         }
-        self.remote_errors = errors;
     }
 
     /// What was sampled is in the history by now.
@@ -361,7 +364,12 @@ impl Loop {
         let looks = self.watched.book.look(&self.reader, time_msec, now);
         let dropped: usize = looks.iter().map(|look| look.dropped).sum();
         self.own.dropped_rule_values += dropped as u64;
-        self.own.failed_looks = self.watched.book.failures().map(|(_, failures, _)| failures).sum();
+        self.own.failed_looks = self
+            .watched
+            .book
+            .failures()
+            .map(|(_, failures, _)| failures)
+            .sum();
         let effects = self.heart.step(Event::Looked { looks, time_msec });
         self.apply(effects);
     }

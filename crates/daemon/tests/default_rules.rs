@@ -24,7 +24,12 @@ fn they_fire_when_they_should_and_only_then() {
     let (rules, routing) = (rules(), Routing::new(vec!["console".to_owned()]));
     for test in document().tests {
         let outcome = run(&test, &rules, &routing).unwrap();
-        assert!(outcome.wrong.is_empty(), "{}: {:#?}", test.name, outcome.wrong);
+        assert!(
+            outcome.wrong.is_empty(),
+            "{}: {:#?}",
+            test.name,
+            outcome.wrong
+        );
     }
 }
 
@@ -32,7 +37,9 @@ fn they_fire_when_they_should_and_only_then() {
 fn each_has_a_test_in_which_it_fires_and_one_in_which_it_does_not() {
     let tests = document().tests;
     let named = |is_fired: bool| -> BTreeSet<String> {
-        let tests = tests.iter().filter(|test| test.expect.is_empty() != is_fired);
+        let tests = tests
+            .iter()
+            .filter(|test| test.expect.is_empty() != is_fired);
         tests.flat_map(|test| test.rules.clone()).collect()
     };
     let all: BTreeSet<String> = rules().into_iter().map(|rule| rule.name).collect();
@@ -45,7 +52,11 @@ fn each_says_what_it_found_and_what_to_do() {
     for rule in rules() {
         for name in ["summary", "runbook"] {
             let text = rule.annotations.get(name).map(|text| text.source().len());
-            assert!(text.is_some_and(|length| length > 10), "{}: {name}", rule.name);
+            assert!(
+                text.is_some_and(|length| length > 10),
+                "{}: {name}",
+                rule.name
+            );
         }
     }
     Rulebook::compile(rules()).unwrap();

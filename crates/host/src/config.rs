@@ -151,9 +151,13 @@ impl Config {
     }
 
     pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, DocumentError> {
-        let mut config: Self = document::parse(path, text)?;
+        let show = |error: DocumentError| match error.line() {
+            Some(line) if remote_write::may_have_secrets(text, line) => error.without_values(),
+            _ => error,
+        };
+        let mut config: Self = document::parse(path, text).map_err(show)?;
         let wrong = |(span, message, help): Wrong| {
-            DocumentError::at(path, text, span, message).with_help(help)
+            show(DocumentError::at(path, text, span, message).with_help(help))
         };
         if let Some(secret) = config.channels.find_secret() {
             return Err(wrong(secret).without_text());

@@ -56,6 +56,27 @@ fn now() -> Spanned<Start> {
     unplaced(Start::Now)
 }
 
+/// Whether a line (from 1) of a configuration may belong to a `remote_write`,
+/// whose headers and address can hold secrets: it is behind one, and none of the
+/// other tables has begun since.
+pub(crate) fn may_have_secrets(text: &str, line: usize) -> bool {
+    const OTHERS: [&str; 5] = ["monitor", "history", "thresholds", "channels", "collectors"];
+    let is_other = |line: &str| {
+        let line = line.trim_start();
+        let name = line.trim_start_matches(['[', ' ']);
+        let is_name = |other: &&str| {
+            let rest = name.strip_prefix(*other);
+            rest.is_some_and(|rest| rest.starts_with(['.', ']', ' ']))
+        };
+        line.starts_with('[') && OTHERS.iter().any(is_name)
+    };
+    let mut is_inside = false;
+    for line in text.lines().take(line) {
+        is_inside = line.contains("remote_write") || (is_inside && !is_other(line));
+    }
+    is_inside
+}
+
 pub(crate) fn check(all: &[RemoteWrite]) -> Result<(), Wrong> {
     let mut names = HashSet::new();
     for one in all {

@@ -54,6 +54,28 @@ impl DocumentError {
         self
     }
 
+    /// The line it is about; counts from 1. `None` where it is about the whole.
+    pub fn line(&self) -> Option<usize> {
+        self.place.as_ref().map(|place| place.line)
+    }
+
+    /// The same error for a line that may have secrets: keys and brackets stay,
+    /// and each character of a value becomes a star.
+    #[must_use]
+    pub fn without_values(mut self) -> Self {
+        if let Some(place) = &mut self.place {
+            place.line_text = hide_values(&place.line_text);
+        }
+        // serde says what it found: invalid type: string "…", expected a map.
+        let found = self.message.split_once(": string \"");
+        if let Some((before, rest)) = found
+            && let Some((_, expected)) = rest.rsplit_once("\", expected")
+        {
+            self.message = format!("{before}: string \"…\", expected{expected}");
+        }
+        self
+    }
+
     /// The same error with a word on what to do.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
@@ -89,6 +111,16 @@ fn seen(text: &str) -> String {
         _ => character,
     };
     text.chars().map(seen).collect()
+}
+
+fn hide_values(line: &str) -> String {
+    let (key, value) = line.split_at(line.find('=').unwrap_or(0));
+    let hidden = value.chars().map(|one| match one {
+        '=' | '{' | '}' | '[' | ']' | ',' => one,
+        one if one.is_whitespace() => one,
+        _ => '*',
+    });
+    key.chars().chain(hidden).collect()
 }
 
 fn floor_boundary(text: &str, index: usize) -> usize {

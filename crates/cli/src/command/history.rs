@@ -1,4 +1,5 @@
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use lfs_wrapper_history::{History as Writer, Limits, Reader};
@@ -44,7 +45,9 @@ fn find(session: &Session) -> Result<PathBuf, Failure> {
             &error,
         )
     })?;
-    if is_there {
+    let has_bytes = |path: &Path| fs::metadata(path).is_ok_and(|found| found.len() > 0);
+    // A file without a byte is one that nothing has been written to yet.
+    if is_there && (has_bytes(&path) || has_bytes(&path.with_extension("db-wal"))) {
         return Ok(path);
     }
     let message = format!(

@@ -15,7 +15,7 @@ use crate::failure::{Failure, Kind};
 use crate::output::print;
 use crate::session::Session;
 use crate::terminal::{Style, columns, is_utf8, say};
-use crate::when::{When, parse_length_msec};
+use crate::when::{When, check_order, parse_length_msec};
 
 mod show;
 
@@ -126,14 +126,8 @@ fn plan(query: &Query, now_msec: TimeMsec, zone: &TimeZone) -> Result<Asked, Fai
         return Ok(Asked::At(query.time.map_or(now_msec, resolve)));
     };
     let (start_msec, end_msec) = (resolve(start), query.end.map_or(now_msec, resolve));
-    if end_msec < start_msec {
-        let message = format!(
-            "answering the query: it ends at {} and begins later, at {}; exchange --start and --end",
-            render_local(end_msec),
-            render_local(start_msec)
-        );
-        return Err(Failure::new(Kind::Usage, message));
-    }
+    let names = ("--start", "--end");
+    check_order("answering the query", (start_msec, end_msec), names)?;
     if let Some(step_msec) = query.step {
         return Ok(Asked::Range {
             start_msec,

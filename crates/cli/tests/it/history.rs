@@ -3,11 +3,14 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::common::{Place, get};
+use crate::common::{PATIENCE, Place, get};
 use crate::query::{imported, sample_text};
 
 /// Sample lines, sorted.
@@ -25,7 +28,7 @@ fn what_is_exported_is_what_was_imported() {
     assert_eq!(ended.stderr, "363 samples of 3 series\n");
     let text = fs::read_to_string(place.path("out.om")).unwrap();
     assert!(text.ends_with("# EOF\n") && text.contains("# TYPE demo_requests counter\n"));
-    assert!(!place.path("out.om.partial").exists());
+    assert_eq!(partials(&place), 0);
     let count = |text: &str| samples(text).len();
     assert_eq!(count(&text), count(&sample_text()));
 
@@ -64,6 +67,109 @@ fn what_is_exported_is_what_was_imported() {
         "{}",
         wrong.stderr
     );
+}
+
+/// Files that an export began.
+fn partials(place: &Place) -> usize {
+    let names = fs::read_dir(place.folder.path()).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.ends_with(".partial")).count()
+}
+
+#[test]
+fn an_export_that_finds_nothing_leaves_the_file_as_it_is() {
+    let place = imported();
+    place.write("old.om", "good");
+    place.write("old.om.partial", "mine");
+    let table: [(i32, &[&str], &str); 4] = [
+        (6, &["--match", "nosuch"], "no sample matches"),
+        (6, &["--end", "1970-02-01"], "no sample matches"),
+        (
+            2,
+            &["--start", "now", "--end", "-1h"],
+            "exchange --start and --end",
+        ),
+        (2, &["--start", "9999-12-31"], "before the end of 9999"),
+    ];
+    for (code, options, expected) in table {
+        let arguments = [&["history", "export", "-o", "old.om"], options].concat();
+        let ended = place.expect(code, &arguments);
+        assert!(ended.stderr.contains(expected), "{}", ended.stderr);
+        assert_eq!(fs::read_to_string(place.path("old.om")).unwrap(), "good");
+    }
+    assert_eq!(partials(&place), 1);
+    place.expect(0, &["history", "export", "-o", "old.om"]);
+    assert_eq!(partials(&place), 1);
+    let mine = fs::read_to_string(place.path("old.om.partial")).unwrap();
+    assert_eq!(mine, "mine");
+    let ended = place.expect(
+        2,
+        &["history", "events", "--since", "now", "--until", "-1h"],
+    );
+    assert!(ended.stderr.contains("exchange --since and --until"));
+}
+
+#[test]
+fn what_cannot_be_read_is_told_by_its_cause() {
+    let place = Place::new();
+    place.write("state/history.db", "");
+    let ended = place.expect(6, &["history", "info"]);
+    assert!(
+        ended.stderr.contains("there is none yet"),
+        "{}",
+        ended.stderr
+    );
+    place.write("state/history.db", &"garbage ".repeat(1000));
+    let ended = place.expect(1, &["history", "info"]);
+    assert!(ended.stderr.contains("history compact"), "{}", ended.stderr);
+    place.expect(0, &["history", "compact"]);
+    place.expect(0, &["history", "info"]);
+}
+
+#[test]
+#[ignore = "needs root, to be another user"]
+fn a_history_of_somebody_else_is_a_matter_of_rights() {
+    let place = Place::of_nobody();
+    fs::create_dir(place.state()).unwrap();
+    std::os::unix::fs::chown(place.state(), Some(65_534), Some(65_534)).unwrap();
+    let path = place.write("state/history.db", "whatever");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    place.expect(5, &["history", "info"]);
+}
+
+#[test]
+fn an_import_is_no_success_where_something_is_not_taken() {
+    let place = imported();
+    let again = place.expect(0, &["history", "import", "demo.om"]);
+    assert_eq!(
+        again.stdout,
+        "0 new samples, of 3 series, from 367 lines\n\
+         already there: 363 samples, which stay as they are\n"
+    );
+    let long = "x".repeat(70_000);
+    let text = format!("a{{b=\"{long}\"}} 1 1795219200\nc 1 1795219200\n# EOF\n");
+    place.write("long.om", &text);
+    let ended = place.expect(1, &["history", "import", "long.om"]);
+    assert!(
+        ended.stdout.contains("1 new samples, of"),
+        "{}",
+        ended.stdout
+    );
+    assert!(
+        ended.stdout.contains("longer than 64 KiB"),
+        "{}",
+        ended.stdout
+    );
+    assert!(
+        ended.stderr.contains("could not take 1 samples"),
+        "{}",
+        ended.stderr
+    );
+    for text in ["", "# TYPE a gauge\n"] {
+        place.write("cut.om", text);
+        let ended = place.expect(1, &["history", "import", "cut.om"]);
+        assert!(ended.stderr.contains("cut short"), "{}", ended.stderr);
+    }
 }
 
 #[test]
@@ -141,14 +247,18 @@ fn info_tells_what_is_there_and_compact_makes_it_smaller() {
 
 /// A POST of a form: status and body.
 fn post(address: &str, path: &str, form: &str) -> (u16, String) {
+    send(address, "POST", path, form)
+}
+
+fn send(address: &str, method: &str, path: &str, form: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(
         stream,
-        "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\
          Content-Type: application/x-www-form-urlencoded; charset=utf-8\r\n\r\n{form}",
         form.len()
     )
-    .unwrap();
+    .ok();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -164,7 +274,7 @@ fn a_running_monitor_answers_queries_and_is_the_only_one_that_writes() {
         &["history", "import", "demo.om"][..],
         &["history", "compact"],
     ] {
-        let ended = place.expect(2, arguments);
+        let ended = place.expect(4, arguments);
         assert!(
             ended.stderr.contains("stop the monitor first"),
             "{}",
@@ -194,6 +304,48 @@ fn a_running_monitor_answers_queries_and_is_the_only_one_that_writes() {
     let (status, answer) = ask("query?query=sum(");
     assert_eq!((status, &answer["errorType"]), (400, &"bad_data".into()));
     assert_eq!(ask("nothing").0, 404);
+
+    let shows = |arguments: &[&str]| place.run(&[&["processes", "--at"], arguments].concat());
+    let deadline = Instant::now() + PATIENCE;
+    while shows(&["now"]).code != 0 {
+        assert!(Instant::now() < deadline, "no processes are kept");
+        thread::sleep(Duration::from_millis(100));
+    }
+    for arguments in [
+        &["now", "--step", "nosuch"][..],
+        &["now", "--step", "nosuch", "--run", "77", "--json"],
+    ] {
+        let ended = shows(arguments);
+        assert_eq!(
+            (ended.code, ended.stdout.as_str()),
+            (6, ""),
+            "{}",
+            ended.stderr
+        );
+        assert!(
+            ended.stderr.contains("of the step 'nosuch'"),
+            "{}",
+            ended.stderr
+        );
+    }
+    assert_eq!(shows(&["9999-12-31"]).code, 2);
+
+    let base = "/prometheus/api/v1";
+    let long = "x".repeat(300 * 1024);
+    for (method, path, body, expected) in [
+        ("DELETE", "/query", "", 405),
+        ("PUT", "/alerts", "", 405),
+        ("POST", "/query", long.as_str(), 413),
+        ("GET", "/label/%ff/values", "", 400),
+        ("GET", "/", "", 404),
+        ("GET", "", "", 404),
+        ("DELETE", "/", "", 404),
+    ] {
+        let (status, body) = send(&address, method, &format!("{base}{path}"), body);
+        let answer: Value = serde_json::from_str(&body).unwrap_or_default();
+        assert_eq!(status, expected, "{method} {path}: {body}");
+        assert_eq!(answer["status"], "error", "{method} {path}: {body}");
+    }
 
     let form = "query=rate(demo_requests_total%5B5m%5D)&start=1795219500&end=1795219800&step=5m";
     let (status, body) = post(&address, "/prometheus/api/v1/query_range", form);

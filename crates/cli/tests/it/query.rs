@@ -30,7 +30,10 @@ pub(crate) fn imported() -> Place {
     let place = Place::new();
     place.write("demo.om", &sample_text());
     let ended = place.expect(0, &["history", "import", "demo.om"]);
-    assert_eq!(ended.stdout, "363 samples of 3 series, from 367 lines\n");
+    assert_eq!(
+        ended.stdout,
+        "363 new samples, of 3 series, from 367 lines\n"
+    );
     place
 }
 

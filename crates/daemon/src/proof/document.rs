@@ -125,9 +125,8 @@ type Wrong = (Range<usize>, String, &'static str);
 /// Reads the tests in `text`, which is from `path`.
 pub fn parse_tests(path: &Path, text: &str) -> Result<Document, DocumentError> {
     let file: File = document::parse(path, text)?;
-    let wrong = |(span, message, help): Wrong| {
-        DocumentError::at(path, text, span, message).with_help(help)
-    };
+    let wrong =
+        |(span, message, help): Wrong| DocumentError::at(path, text, span, message).with_help(help);
     let tests = file.tests.into_iter().map(read_test);
     let tests: Result<Vec<Test>, Wrong> = tests.collect();
     Ok(Document {
@@ -141,7 +140,10 @@ fn read_test(table: TestTable) -> Result<Test, Wrong> {
         None => 1_000,
     };
     if interval_msec < 1 {
-        let span = table.interval.as_ref().map_or(table.name.span(), Spanned::span);
+        let span = table
+            .interval
+            .as_ref()
+            .map_or(table.name.span(), Spanned::span);
         let message = "an interval of no time".to_owned();
         return Err((span, message, "give at least 1ms"));
     }
@@ -152,13 +154,24 @@ fn read_test(table: TestTable) -> Result<Test, Wrong> {
     };
     if lasts_msec / interval_msec > LOOKS_MAX {
         let message = format!("more than {LOOKS_MAX} looks");
-        return Err((table.name.span(), message, "give a longer interval or less time"));
+        return Err((
+            table.name.span(),
+            message,
+            "give a longer interval or less time",
+        ));
     }
     let expect = table.expect.into_iter().map(read_expect);
-    let notify = table.notify.map(|all| all.into_iter().map(read_notify).collect());
+    let notify = table
+        .notify
+        .map(|all| all.into_iter().map(read_notify).collect());
     Ok(Test {
         name: table.name.into_inner(),
-        rules: table.rules.into_iter().flatten().map(Spanned::into_inner).collect(),
+        rules: table
+            .rules
+            .into_iter()
+            .flatten()
+            .map(Spanned::into_inner)
+            .collect(),
         interval_msec,
         lasts_msec,
         source,
@@ -201,7 +214,13 @@ fn read_series(
 
 fn read_expect(table: ExpectTable) -> Result<Expect, Wrong> {
     const KINDS: [&str; 7] = [
-        "raised", "repeated", "escalated", "deescalated", "nodata", "returned", "resolved",
+        "raised",
+        "repeated",
+        "escalated",
+        "deescalated",
+        "nodata",
+        "returned",
+        "resolved",
     ];
     if !KINDS.contains(&table.kind.get_ref().as_str()) {
         let message = format!("nothing is called '{}'", table.kind.get_ref());
@@ -229,7 +248,9 @@ fn read_notify(table: NotifyTable) -> Result<Notify, Wrong> {
 
 fn parse_duration(text: &Spanned<String>) -> Result<i64, Wrong> {
     let parsed: Result<SignedDuration, _> = text.get_ref().parse();
-    let msec = parsed.ok().and_then(|time| i64::try_from(time.as_millis()).ok());
+    let msec = parsed
+        .ok()
+        .and_then(|time| i64::try_from(time.as_millis()).ok());
     msec.filter(|msec| *msec >= 0).ok_or_else(|| {
         let message = format!("'{}' is no time", text.get_ref());
         (text.span(), message, "write 500ms, 90s, 2m, 1h30m")

@@ -44,7 +44,10 @@ fn parse_word(word: &str, values: &mut Vec<Option<f64>>) -> Result<(), String> {
     }
     let (first, step) = parse_slope(value).ok_or_else(wrong)?;
     for index in 0..=count {
-        #[expect(clippy::cast_precision_loss, reason = "there are no more than a million")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "there are no more than a million"
+        )]
         let value = first + step * index as f64;
         // Where nothing is added an infinity stays one.
         values.push(Some(if step == 0.0 { first } else { value }));
@@ -57,8 +60,13 @@ fn parse_slope(text: &str) -> Option<(f64, f64)> {
     if let Ok(value) = text.parse() {
         return Some((value, 0.0));
     }
-    let signs = text.char_indices().skip(1).filter(|(_, c)| matches!(c, '+' | '-'));
-    signs.filter_map(|(at, _)| Some((text[..at].parse().ok()?, text[at..].parse().ok()?))).next()
+    let signs = text
+        .char_indices()
+        .skip(1)
+        .filter(|(_, c)| matches!(c, '+' | '-'));
+    signs
+        .filter_map(|(at, _)| Some((text[..at].parse().ok()?, text[at..].parse().ok()?)))
+        .next()
 }
 
 #[cfg(test)]
@@ -75,7 +83,10 @@ mod tests {
             ("10-1x2 4", some(&[10.0, 9.0, 8.0, 4.0])),
             ("-2-2x1", some(&[-2.0, -4.0])),
             ("1e-3+1e-3x1", some(&[0.001, 0.002])),
-            ("Inf -Inf+1x1", some(&[f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY])),
+            (
+                "Inf -Inf+1x1",
+                some(&[f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY]),
+            ),
             ("_ 1 _x2 1", vec![None, Some(1.0), None, None, Some(1.0)]),
         ];
         for (text, expected) in table {
@@ -83,7 +94,18 @@ mod tests {
         }
         let ended = parse_values("1 stale").unwrap();
         assert!(ended[1].is_some_and(lfs_wrapper_history::is_stale));
-        for wrong in ["", " ", "x", "1x", "1+x3", "one", "1x-1", "1x9999999999", "++1x2", "_x"] {
+        for wrong in [
+            "",
+            " ",
+            "x",
+            "1x",
+            "1+x3",
+            "one",
+            "1x-1",
+            "1x9999999999",
+            "++1x2",
+            "_x",
+        ] {
             assert!(parse_values(wrong).is_err(), "{wrong}");
         }
     }

@@ -71,11 +71,7 @@ fn write(
     transaction.commit()
 }
 
-fn deliver(
-    database: &Database,
-    now_msec: TimeMsec,
-    sent: &mut Vec<Sent>,
-) -> rusqlite::Result<()> {
+fn deliver(database: &Database, now_msec: TimeMsec, sent: &mut Vec<Sent>) -> rusqlite::Result<()> {
     loop {
         let batches = store::next_batches(database, now_msec, |_| true)?;
         if batches.is_empty() {

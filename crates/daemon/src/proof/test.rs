@@ -50,7 +50,12 @@ pub fn run(test: &Test, rules: &[Rule], routing: &Routing) -> Result<Outcome, Te
     let limits = QueryLimits::default();
     let happened = play(&rules, &test.source, span, test.interval_msec, &limits)?;
     compare(&test.expect, &happened, &mut wrong);
-    let sent = tell(&happened, routing, (span.1, test.interval_msec.max(LOOK_MSEC)), &TimeZone::UTC)?;
+    let sent = tell(
+        &happened,
+        routing,
+        (span.1, test.interval_msec.max(LOOK_MSEC)),
+        &TimeZone::UTC,
+    )?;
     if let Some(notify) = &test.notify {
         compare_told(notify, &sent, &mut wrong);
     }
@@ -70,7 +75,10 @@ fn compare(expect: &[Expect], happened: &[Happened], wrong: &mut Vec<String>) {
             None => wrong.push(format!("missing: {}", render_expect(expected))),
         }
     }
-    wrong.extend(left.into_iter().map(|one| format!("not expected: {}", render_happened(one))));
+    wrong.extend(
+        left.into_iter()
+            .map(|one| format!("not expected: {}", render_happened(one))),
+    );
 }
 
 fn is_met(expected: &Expect, happened: &Happened) -> bool {
@@ -81,8 +89,13 @@ fn is_met(expected: &Expect, happened: &Happened) -> bool {
         && expected.rule == told.rule
         && expected.kind == told.kind.as_str()
         && expected.severity.as_ref().is_none_or(is_severity)
-        && expected.message.as_ref().is_none_or(|message| *message == told.message)
-        && labels.clone().all(|(name, value)| told.labels.get(name) == Some(value))
+        && expected
+            .message
+            .as_ref()
+            .is_none_or(|message| *message == told.message)
+        && labels
+            .clone()
+            .all(|(name, value)| told.labels.get(name) == Some(value))
 }
 
 fn compare_told(expect: &[Notify], sent: &[Sent], wrong: &mut Vec<String>) {
@@ -99,7 +112,10 @@ fn compare_told(expect: &[Notify], sent: &[Sent], wrong: &mut Vec<String>) {
             )),
         }
     }
-    wrong.extend(left.into_iter().map(|one| format!("told unexpectedly: {}", render_sent(one))));
+    wrong.extend(
+        left.into_iter()
+            .map(|one| format!("told unexpectedly: {}", render_sent(one))),
+    );
 }
 
 fn is_told(expected: &Notify, sent: &Sent) -> bool {

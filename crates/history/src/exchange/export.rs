@@ -17,8 +17,10 @@ use lfs_wrapper_model::TimeMsec;
 use lfs_wrapper_model::metric::{MetricKind, render_number};
 
 use super::families::Families;
-use crate::labels::{is_label_name, is_metric_name};
-use crate::source::{Channel, Matcher, ReadError, Selected, Selection, Source, Stretch, is_stale};
+use crate::labels::{METRIC_NAME, is_label_name, is_metric_name};
+use crate::source::{
+    Channel, Matcher, Metadata, ReadError, Selected, Selection, Source, Stretch, is_stale,
+};
 
 /// What to do with a series that has a name in other characters than ASCII
 /// letters, digits and `_`. One without any name is left out in any case: text has
@@ -52,8 +54,20 @@ pub enum ExportError {
     #[error("cannot read the history: {0}")]
     Read(#[from] ReadError),
     /// The text cannot be written.
-    #[error("cannot write the text: {0}")]
-    Write(#[from] io::Error),
+    #[error("cannot write the text: {error}")]
+    Write {
+        /// What the system says.
+        error: io::Error,
+        /// How much has been written until then.
+        counts: ExportCounts,
+    },
+}
+
+impl From<io::Error> for ExportError {
+    fn from(error: io::Error) -> Self {
+        let counts = ExportCounts::default();
+        Self::Write { error, counts }
+    }
 }
 
 /// Writes the samples of all series that match, from `from_msec` to `to_msec`,
@@ -72,34 +86,12 @@ pub fn export(
         counts: ExportCounts::default(),
         line: String::new(),
     };
-    let known: Families = source.metadata()?.into_iter().collect();
-    let selected = source.select(&Selection {
-        matchers,
-        from_msec,
-        to_msec,
-        first_msec: from_msec,
-        step_msec: 0,
-        range_msec: 0,
-        channel: Channel::Last,
-        deadline: None,
-    })?;
-    let mut families: BTreeMap<String, Vec<Selected>> = BTreeMap::new();
-    for one in selected {
-        let is_other = other_names == OtherNames::LeaveOut && has_other_names(&one);
-        if is_other || one.labels.name().is_empty() {
-            export.counts.series_left_out += 1;
-            continue;
-        }
-        let family = known.find(one.labels.name()).0.to_owned();
-        families.entry(family).or_default().push(one);
-    }
-    let names: BTreeSet<String> = families.keys().cloned().collect();
-    for (family, series) in families {
-        export.write_family(&family, &known, &names, series)?;
-    }
-    export.text.write_all(b"# EOF\n")?;
-    export.text.flush()?;
-    Ok(export.counts)
+    let written = export.write(source, matchers, other_names);
+    let counts = export.counts;
+    written.map(|()| counts).map_err(|error| match error {
+        ExportError::Write { error, .. } => ExportError::Write { error, counts },
+        error @ ExportError::Read(_) => error,
+    })
 }
 
 fn has_other_names(one: &Selected) -> bool {
@@ -116,6 +108,93 @@ struct Export<'a> {
 }
 
 impl Export<'_> {
+    fn write(
+        &mut self,
+        source: &dyn Source,
+        matchers: &[Matcher],
+        other_names: OtherNames,
+    ) -> Result<(), ExportError> {
+        let metadata = source.metadata()?;
+        let known: Families = metadata.iter().cloned().collect();
+        match self.select(source, matchers) {
+            Ok(selected) => self.write_selected(selected, &known, None, other_names)?,
+            // More than one query may hold: one family after another.
+            Err(ReadError::TooManySeries { .. } | ReadError::TooMuch { .. }) => {
+                self.write_by_family(source, matchers, &metadata, &known, other_names)?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        self.text.write_all(b"# EOF\n")?;
+        Ok(self.text.flush()?)
+    }
+
+    fn select(
+        &self,
+        source: &dyn Source,
+        matchers: &[Matcher],
+    ) -> Result<Vec<Selected>, ReadError> {
+        source.select(&Selection {
+            matchers,
+            from_msec: self.from_msec,
+            to_msec: self.to_msec,
+            first_msec: self.from_msec,
+            step_msec: 0,
+            range_msec: 0,
+            channel: Channel::Last,
+            deadline: None,
+        })
+    }
+
+    fn write_by_family(
+        &mut self,
+        source: &dyn Source,
+        matchers: &[Matcher],
+        metadata: &[Metadata],
+        known: &Families,
+        other_names: OtherNames,
+    ) -> Result<(), ExportError> {
+        let names: BTreeSet<String> = metadata.iter().map(|one| one.name.clone()).collect();
+        for family in &names {
+            let suffixes = known.find(family).1.suffixes();
+            let parts = suffixes.iter().map(|suffix| format!("{family}{suffix}"));
+            let mut all = Vec::new();
+            for name in BTreeSet::from_iter(parts.chain([family.clone()])) {
+                let own = Matcher::equal(METRIC_NAME, &name);
+                let matchers: Vec<Matcher> = matchers.iter().cloned().chain([own]).collect();
+                all.extend(self.select(source, &matchers)?);
+            }
+            all.retain(|one| known.find(one.labels.name()).0 == family);
+            self.write_selected(all, known, Some(&names), other_names)?;
+        }
+        Ok(())
+    }
+
+    /// Writes series family by family; `names` are all families that there are,
+    /// where these are not all.
+    fn write_selected(
+        &mut self,
+        selected: Vec<Selected>,
+        known: &Families,
+        names: Option<&BTreeSet<String>>,
+        other_names: OtherNames,
+    ) -> Result<(), ExportError> {
+        let mut families: BTreeMap<String, Vec<Selected>> = BTreeMap::new();
+        for one in selected {
+            let is_other = other_names == OtherNames::LeaveOut && has_other_names(&one);
+            if is_other || one.labels.name().is_empty() {
+                self.counts.series_left_out += 1;
+                continue;
+            }
+            let family = known.find(one.labels.name()).0.to_owned();
+            families.entry(family).or_default().push(one);
+        }
+        let own: BTreeSet<String> = families.keys().cloned().collect();
+        for (family, series) in families {
+            self.write_family(&family, known, names.unwrap_or(&own), series)?;
+        }
+        Ok(())
+    }
+
     /// The metadata come with the first sample: a family without one is not
     /// there.
     fn write_family(
@@ -133,19 +212,18 @@ impl Export<'_> {
             let mut has_samples = false;
             stretch.clear();
             while samples.next(&mut stretch)? {
-                has_samples |= self.write_stretch(&mut head, &prefix, &stretch)?;
+                let before = self.counts.samples;
+                self.render_stretch(&mut head, &prefix, &stretch);
+                let is_first = !has_samples && self.counts.samples > before;
+                has_samples |= is_first;
+                self.counts.series += u64::from(is_first);
+                self.text.write_all(self.line.as_bytes())?;
             }
-            self.counts.series += u64::from(has_samples);
         }
         Ok(())
     }
 
-    fn write_stretch(
-        &mut self,
-        head: &mut Option<String>,
-        prefix: &str,
-        stretch: &Stretch,
-    ) -> Result<bool, ExportError> {
+    fn render_stretch(&mut self, head: &mut Option<String>, prefix: &str, stretch: &Stretch) {
         self.line.clear();
         for (time_msec, value) in stretch.times.iter().zip(&stretch.values) {
             if !(self.from_msec..=self.to_msec).contains(time_msec) {
@@ -160,8 +238,6 @@ impl Export<'_> {
             self.line.extend([prefix, " ", &value, " ", &time, "\n"]);
             self.counts.samples += 1;
         }
-        self.text.write_all(self.line.as_bytes())?;
-        Ok(!self.line.is_empty())
     }
 }
 

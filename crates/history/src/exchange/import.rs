@@ -11,7 +11,8 @@
 //! braces decides for all of them: a time that is a whole number of at least
 //! 100,000,000,000 is in milliseconds (as seconds it would be later than the year
 //! 5138), any other in seconds. A caller that knows better says so. A text in
-//! seconds must end in `# EOF`; without it, it has been cut short.
+//! seconds, and one without samples, must end in `# EOF`; without it, it has been
+//! cut short.
 //!
 //! None of these forms has a staleness marker. Each NaN is an ordinary one.
 
@@ -158,7 +159,9 @@ impl<R: BufRead> Importer<R> {
             let has_line = self.read_line(&mut line)?;
             if !has_line {
                 self.line = line;
-                if self.unit == Some(TimeUnit::Seconds) && !self.is_ended {
+                let is_nothing = self.counts.samples == 0;
+                let needs_end = is_nothing || self.unit == Some(TimeUnit::Seconds);
+                if needs_end && !self.is_ended {
                     return Err(ImportError::CutShort {
                         line: self.line_number,
                     });

@@ -14,6 +14,7 @@ use ureq::http::{Response, StatusCode};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body, Timeout};
 
+use super::secrets::{HEADER_CHARS_MIN, hide, hide_credentials};
 use super::settings::{Credentials, RemoteWrite, SettingsError};
 use super::step::Answer;
 
@@ -72,10 +73,13 @@ impl Client {
 
     /// Sends a body, compressed with snappy.
     pub(super) fn send(&self, body: &[u8]) -> Outcome {
-        let authorization = match self.read_authorization() {
-            Ok(authorization) => authorization,
+        let (authorization, mut secrets) = match self.read_authorization() {
+            Ok(read) => read,
             Err(message) => return failed(false, None, message),
         };
+        let values = self.headers.iter().map(|header| &header.1);
+        let is_long = |value: &&String| value.chars().count() >= HEADER_CHARS_MIN;
+        secrets.extend(values.filter(is_long).cloned());
         let mut request = self
             .agent
             .post(&self.url)
@@ -93,25 +97,30 @@ impl Client {
             request = request.header(AUTHORIZATION, authorization);
         }
         match request.send(body) {
-            Ok(response) => judge(response),
+            Ok(response) => judge(response, &secrets),
             Err(error) => failed(!never_arrived(&error), None, error.to_string()),
         }
     }
 
-    fn read_authorization(&self) -> Result<Option<String>, String> {
+    /// What the header says, and which parts of it must not be shown.
+    fn read_authorization(&self) -> Result<(Option<String>, Vec<String>), String> {
         let read = |path: &Path| {
             let secret = read_secret(path);
             secret.map_err(|error| format!("cannot read {}: {error}", path.display()))
         };
         Ok(match &self.credentials {
-            Credentials::None => None,
-            Credentials::BearerFile(path) => Some(format!("Bearer {}", read(path)?)),
+            Credentials::None => (None, Vec::new()),
+            Credentials::BearerFile(path) => {
+                let token = read(path)?;
+                (Some(format!("Bearer {token}")), vec![token])
+            }
             Credentials::Basic {
                 user,
                 password_file,
             } => {
-                let pair = format!("{user}:{}", read(password_file)?);
-                Some(format!("Basic {}", encode_base64(pair.as_bytes())))
+                let password = read(password_file)?;
+                let pair = encode_base64(format!("{user}:{password}").as_bytes());
+                (Some(format!("Basic {pair}")), vec![pair, password])
             }
         })
     }
@@ -126,9 +135,9 @@ fn failed(is_unclear: bool, after: Option<Duration>, message: String) -> Outcome
 
 /// What an answer means. What the endpoint says of a request's content is final;
 /// what it says of addresses and credentials is not, since those can be put right.
-fn judge(mut response: Response<Body>) -> Outcome {
+fn judge(mut response: Response<Body>, secrets: &[String]) -> Outcome {
     let status = response.status();
-    let said = read_start(response.body_mut());
+    let said = shorten(&hide(&read_line(response.body_mut()), secrets));
     if status.is_success() {
         return Outcome {
             answer: Answer::Taken,
@@ -137,7 +146,10 @@ fn judge(mut response: Response<Body>) -> Outcome {
     }
     let header = |name| response.headers().get(name)?.to_str().ok();
     let message = match header(LOCATION).filter(|_| status.is_redirection()) {
-        Some(place) => format!("{status}: redirected to {place}; set that as the url"),
+        Some(place) => {
+            let place = shorten(&hide(&hide_credentials(place), secrets));
+            format!("{status}: redirected to {place}; set that as the url")
+        }
         None if said.is_empty() => status.to_string(),
         None => format!("{status}: {said}"),
     };
@@ -160,7 +172,7 @@ fn judge(mut response: Response<Body>) -> Outcome {
 
 /// The first line of an answer; reads the rest too, so that the connection can be
 /// used again.
-fn read_start(body: &mut Body) -> String {
+fn read_line(body: &mut Body) -> String {
     let mut bytes = Vec::new();
     // What cannot be read is not shown.
     let _ = body
@@ -168,8 +180,12 @@ fn read_start(body: &mut Body) -> String {
         .take(ANSWER_BYTES_MAX)
         .read_to_end(&mut bytes);
     let text = String::from_utf8_lossy(&bytes);
-    let line = text.lines().next().unwrap_or_default().trim();
-    let visible = line.chars().filter(|character| !character.is_control());
+    text.lines().next().unwrap_or_default().trim().to_owned()
+}
+
+/// As much of a text as is shown.
+fn shorten(text: &str) -> String {
+    let visible = text.chars().filter(|character| !character.is_control());
     visible.take(SHOWN_MAX).collect()
 }
 

@@ -65,9 +65,10 @@ pub trait Feed: Send + Sync {
     /// All samples after `after_msec` up to `until_msec`, inclusive, of series
     /// of which `keep` says so, as they were taken (no roll-ups) and with
     /// staleness markers, but only so many whole moments as have `samples_max`
-    /// samples together; at least one moment that has any. Where that is all,
-    /// the result's `until_msec` is `until_msec`, and otherwise the last moment
-    /// that is in it. [`cut`] makes that of more samples.
+    /// samples together; at least one moment. The result's `until_msec` is up to
+    /// where that is all, at most `until_msec`; [`cut`] makes that of more samples.
+    /// A part at the beginning may be given alone, even one without samples, so
+    /// that it returns soon.
     ///
     /// The same interval gives the same samples each time, unless some are too
     /// old by then.
@@ -121,7 +122,12 @@ pub fn cut(
         stretch.times.drain(..from.min(to));
         stretch.values.drain(..from.min(to));
     }
-    series.retain(|one| !one.1.times.is_empty());
+    series.retain_mut(|(_, stretch)| {
+        // It may be held for a while.
+        stretch.times.shrink_to_fit();
+        stretch.values.shrink_to_fit();
+        !stretch.times.is_empty()
+    });
     Raw { until_msec, series }
 }
 

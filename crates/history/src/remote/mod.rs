@@ -2,9 +2,11 @@
 //! endpoints. The queue is the history itself; an endpoint that was away gets
 //! what it missed.
 
+mod ahead;
 mod client;
 mod feed;
 mod message;
+mod secrets;
 mod sender;
 mod settings;
 mod statistics;

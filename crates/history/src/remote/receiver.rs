@@ -20,6 +20,8 @@ pub(super) enum Fault {
     None,
     /// This status instead of what there is to say; nothing is kept.
     Status(u16),
+    /// This status, and the request's head in one line; nothing is kept.
+    Echo(u16),
     /// It is not answered, and nothing is kept.
     Hang,
     /// It is kept, but the connection ends in the middle of the answer's head.
@@ -109,12 +111,17 @@ fn serve(
         let (head, body) = read_request(&mut reader)?;
         let number = {
             let mut seen = memory.0.lock().unwrap();
-            seen.heads.push(head);
+            seen.heads.push(head.to_ascii_lowercase());
             seen.heads.len()
         };
         let answer = match faults(number) {
             Fault::None => render_answer(keep(memory, &body)),
             Fault::Status(status) => render_answer(status),
+            Fault::Echo(status) => {
+                let body = head.replace("\r\n", " ");
+                let length = body.len();
+                format!("HTTP/1.1 {status} x\r\nContent-Length: {length}\r\n\r\n{body}")
+            }
             Fault::CutRequest => return Ok(()),
             Fault::CutAnswer => {
                 keep(memory, &body);
@@ -151,8 +158,8 @@ fn read_request(reader: &mut impl BufRead) -> std::io::Result<(String, Vec<u8>)>
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
     }
-    let head = head.to_ascii_lowercase();
-    let length = head
+    let lower = head.to_ascii_lowercase();
+    let length = lower
         .lines()
         .find_map(|line| line.strip_prefix("content-length: "));
     let mut body = vec![0; length.unwrap().parse().unwrap()];

@@ -1,7 +1,7 @@
 //! A sender and a receiver, both of which fail and are started again.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::Duration;
@@ -22,6 +22,7 @@ struct Memories {
     series: usize,
     durable_msec: AtomicI64,
     deleted_msec: AtomicI64,
+    reads: AtomicUsize,
 }
 
 impl Memories {
@@ -30,6 +31,7 @@ impl Memories {
             series,
             durable_msec: AtomicI64::new(durable_msec),
             deleted_msec: AtomicI64::new(0),
+            reads: AtomicUsize::new(0),
         })
     }
 
@@ -85,6 +87,7 @@ impl Feed for Memories {
         samples_max: usize,
         keep: &dyn Fn(&Labels) -> bool,
     ) -> Result<Raw, ReadError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
         let mut all = self.all();
         all.retain(|one| keep(&one.0));
         Ok(cut(all, after_msec, until_msec, samples_max))
@@ -298,6 +301,10 @@ fn what_is_refused_is_dropped_and_shown_and_a_wrong_address_is_not() {
     });
     assert_eq!(now.failed_requests, 3);
     assert!(now.refused_samples > 0);
+    assert_eq!(
+        (now.last_refusal.as_str(), now.last_error.as_str()),
+        ("400 Bad Request: because", "")
+    );
     let seen = memory.0.lock().unwrap();
     let kept: usize = seen.kept.values().map(Vec::len).sum();
     let all: usize = feed.expected().values().map(Vec::len).sum();
@@ -325,6 +332,38 @@ fn errors_are_shown_as_the_endpoint_says_them() {
 }
 
 #[test]
+fn secrets_that_an_endpoint_repeats_are_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret");
+    std::fs::write(&file, "topsecret\n").unwrap();
+    let basic = Credentials::Basic {
+        user: "me".to_owned(),
+        password_file: file.clone(),
+    };
+    for credentials in [Credentials::BearerFile(file), basic] {
+        let (feed, memory) = (Memories::new(1, 1_000), Memory::default());
+        let faults: Faults = Arc::new(move |_| Fault::Echo(403));
+        let receiver = Receiver::start(0, memory.clone(), faults);
+        let settings = RemoteWrite {
+            credentials,
+            headers: vec![("X-Api-Key".to_owned(), "apisecret".to_owned())],
+            ..settings(receiver.port, 3)
+        };
+        let now = run_until(settings, &feed, &Places::default(), false, |now| {
+            now.failed_requests > 0
+        });
+        let heads = &memory.0.lock().unwrap().heads;
+        assert!(heads[0].contains("apisecret"), "it was sent: {heads:?}");
+        let said = now.last_error.to_ascii_lowercase();
+        assert!(said.contains("x-api-key: …"), "{said}");
+        // The second is "me:topsecret" in base64, in lower case.
+        for secret in ["topsecret", "bwu6dg9wc2vjcmv0", "apisecret"] {
+            assert!(!said.contains(secret), "{said}");
+        }
+    }
+}
+
+#[test]
 fn a_gap_is_counted_when_samples_became_too_old() {
     let (feed, memory) = (Memories::new(3, 3_000), Memory::default());
     let receiver = Receiver::start(0, memory.clone(), fault_free());
@@ -343,4 +382,17 @@ fn a_gap_is_counted_when_samples_became_too_old() {
     let seen = memory.0.lock().unwrap();
     let mut times = seen.kept.values().flatten().map(|sample| sample.0);
     assert!(times.all(|time_msec| time_msec <= 3_000 || time_msec > 6_500));
+}
+
+#[test]
+fn a_history_is_read_once_for_many_batches() {
+    let (feed, memory) = (Memories::new(40, 60_000), Memory::default());
+    let receiver = Receiver::start(0, memory.clone(), fault_free());
+    let settings = settings(receiver.port, 100);
+    let now = run_until(settings, &feed, &Places::default(), false, |now| {
+        now.sent_until_msec == Some(60_000)
+    });
+    assert!(memory.0.lock().unwrap().kept == feed.expected());
+    assert!(now.requests > 20, "{now:?}");
+    assert_eq!(feed.reads.load(Ordering::SeqCst), 1);
 }

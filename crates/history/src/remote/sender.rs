@@ -4,8 +4,9 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use lfs_wrapper_model::{TimeMsec, render_rfc3339};
+use lfs_wrapper_model::{TimeMsec, now_msec, render_rfc3339};
 
+use super::ahead::{AHEAD_SAMPLES_MAX, Ahead};
 use super::client::{Client, Outcome};
 use super::feed::{Feed, Positions, Raw};
 use super::message::{METADATA_MAX, Series, encode_metadata, encode_series, label, plan_requests};
@@ -38,7 +39,8 @@ impl Stop {
     }
 }
 
-/// Sends what a history has to one endpoint. Holds at most one batch.
+/// Sends what a history has to one endpoint. Holds one batch and what was read with
+/// it, of which there is a limit.
 pub struct Sender {
     settings: RemoteWrite,
     client: Client,
@@ -46,6 +48,7 @@ pub struct Sender {
     positions: Arc<dyn Positions>,
     statistics: Arc<Statistics>,
     batch: Batch,
+    ahead: Option<Ahead>,
     metadata_at: Option<Instant>,
 }
 
@@ -73,6 +76,7 @@ impl Sender {
             positions,
             statistics: Arc::default(),
             batch: Batch::default(),
+            ahead: None,
             metadata_at: None,
         })
     }
@@ -128,6 +132,7 @@ impl Sender {
             Action::Look => Event::Looked {
                 durable_msec: self.feed.durable_until()?,
                 deleted_msec: self.feed.deleted_until()?,
+                now_msec: now_msec(),
             },
             Action::Save(position) => {
                 self.positions.save(name, *position)?;
@@ -149,18 +154,18 @@ impl Sender {
         until_msec: TimeMsec,
         is_whole: bool,
     ) -> Result<Event, ReadError> {
-        let samples_max = match is_whole {
+        self.batch = Batch::default();
+        let held = self.ahead.take();
+        let held = held.filter(|held| !is_whole && held.is_of(after_msec, until_msec));
+        let mut ahead = match held {
+            Some(held) => held,
+            None => self.read_ahead(after_msec, until_msec, is_whole)?,
+        };
+        let raw = ahead.take(match is_whole {
             true => usize::MAX,
             false => self.settings.samples_max,
-        };
-        let alternatives = &self.settings.keep;
-        let keep = |labels: &Labels| {
-            let mut alternatives = alternatives.iter();
-            let is_any = alternatives.len() == 0;
-            is_any || alternatives.any(|all| all.iter().all(|one| one.matches(labels)))
-        };
-        self.batch = Batch::default();
-        let raw = self.feed.raw(after_msec, until_msec, samples_max, &keep)?;
+        });
+        self.ahead = Some(ahead).filter(|ahead| !ahead.is_empty());
         let until_msec = raw.until_msec;
         let (batch, samples) = self.cut(raw);
         self.batch = batch;
@@ -168,6 +173,26 @@ impl Sender {
             until_msec,
             requests: samples,
         })
+    }
+
+    fn read_ahead(
+        &self,
+        after_msec: TimeMsec,
+        until_msec: TimeMsec,
+        is_whole: bool,
+    ) -> Result<Ahead, ReadError> {
+        let samples_max = match is_whole {
+            true => usize::MAX,
+            false => self.settings.samples_max.max(AHEAD_SAMPLES_MAX),
+        };
+        let alternatives = &self.settings.keep;
+        let keep = |labels: &Labels| {
+            let mut alternatives = alternatives.iter();
+            let is_any = alternatives.len() == 0;
+            is_any || alternatives.any(|all| all.iter().all(|one| one.matches(labels)))
+        };
+        let raw = self.feed.raw(after_msec, until_msec, samples_max, &keep)?;
+        Ok(Ahead::new(after_msec, raw))
     }
 
     fn cut(&self, raw: Raw) -> (Batch, Vec<u64>) {
@@ -204,16 +229,25 @@ impl Sender {
             Ok(body) => body,
             Err(error) => {
                 let message = format!("cannot compress a request: {error}");
-                self.statistics.set_error(&message);
+                self.statistics.set_refusal(&message);
                 return Answer::Refused;
             }
         };
         let Outcome { answer, message } = self.client.send(&body);
-        self.statistics.set_error(&message);
         match answer {
-            Answer::Failed { .. } => self.batch.body = Some((request, body)),
-            Answer::Taken => self.send_metadata(),
-            Answer::Refused => {}
+            Answer::Failed { .. } => {
+                self.statistics.set_error(&message);
+                self.batch.body = Some((request, body));
+            }
+            Answer::Taken => {
+                self.statistics.set_error("");
+                self.send_metadata();
+            }
+            // The endpoint is there, and said its last word on this.
+            Answer::Refused => {
+                self.statistics.set_error("");
+                self.statistics.set_refusal(&message);
+            }
         }
         answer
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ureq::http::{HeaderName, HeaderValue, Uri};
 
+use super::secrets::hide_credentials;
 use crate::labels::{METRIC_NAME, is_label_name};
 use crate::source::Matcher;
 
@@ -80,7 +81,7 @@ pub enum Credentials {
 /// Where a new endpoint begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Start {
-    /// With what comes from now on.
+    /// With what is sampled from now on; what is imported is not.
     #[default]
     Now,
     /// With the oldest samples that are kept.
@@ -95,7 +96,7 @@ pub enum SettingsError {
     Url {
         /// The endpoint.
         name: String,
-        /// Its address.
+        /// Its address, without credentials.
         url: String,
         /// What is wrong with it.
         message: String,
@@ -211,7 +212,7 @@ impl RemoteWrite {
     fn check_url(&self) -> Result<String, SettingsError> {
         let error = |message: String| SettingsError::Url {
             name: self.name.clone(),
-            url: self.url.clone(),
+            url: hide_credentials(&self.url),
             message,
         };
         let url: Uri = self
@@ -224,11 +225,7 @@ impl RemoteWrite {
         let authority = url.authority().map_or("", |authority| authority.as_str());
         if authority.contains('@') {
             let message = "credentials do not belong there; put them into a file";
-            return Err(SettingsError::Url {
-                name: self.name.clone(),
-                url: self.url.replace(authority, "…"),
-                message: message.to_owned(),
-            });
+            return Err(error(message.to_owned()));
         }
         match url.host() {
             None | Some("") => Err(error("expected the name of a host".to_owned())),
@@ -297,7 +294,7 @@ mod tests {
     #[test]
     fn what_cannot_work_is_said() {
         type Change = fn(&mut RemoteWrite);
-        let table: [(Change, &str); 8] = [
+        let table: [(Change, &str); 9] = [
             (|_| {}, "fine"),
             (
                 |one| one.url = "ftp://a/b".into(),
@@ -305,8 +302,12 @@ mod tests {
             ),
             (|one| one.url = "a b".into(), "expected a URL"),
             (
+                |one| one.url = "https://me:p^ss@a/b".into(),
+                "url 'https://…@a/b': expected a URL",
+            ),
+            (
                 |one| one.url = "https://me:secret@a/b".into(),
-                "url 'https://…/b': credentials",
+                "url 'https://…@a/b': credentials",
             ),
             (
                 |one| one.headers = vec![("Content-Type".into(), "x".into())],

@@ -20,6 +20,7 @@ pub struct Statistics {
     lag_msec: AtomicU64,
     sent_until_msec: AtomicI64,
     last_error: Mutex<String>,
+    last_refusal: Mutex<String>,
 }
 
 /// [`Statistics`] at one moment.
@@ -39,7 +40,8 @@ pub struct StatisticsNow {
     pub merged_samples: u64,
     /// Requests with samples, each attempt by itself.
     pub requests: u64,
-    /// Those that failed and were or will be sent again.
+    /// Those that failed and were or will be sent again, and reads of the history
+    /// that failed.
     pub failed_requests: u64,
     /// How often samples had become too old before they were sent.
     pub lost_gaps: u64,
@@ -50,8 +52,11 @@ pub struct StatisticsNow {
     pub lag_msec: u64,
     /// Everything up to here is settled; `None` before anything is.
     pub sent_until_msec: Option<TimeMsec>,
-    /// What went wrong last; empty once a request has been acknowledged.
+    /// What went wrong last and is tried again; empty once the endpoint has settled
+    /// a request.
     pub last_error: String,
+    /// What the endpoint said when it refused samples last; empty if it never did.
+    pub last_refusal: String,
 }
 
 /// A figure that grows.
@@ -73,10 +78,10 @@ impl Statistics {
     pub fn now(&self) -> StatisticsNow {
         let read = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
         let sent_until_msec = self.sent_until_msec.load(Ordering::Relaxed);
-        let last_error = self
-            .last_error
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let text = |text: &Mutex<String>| {
+            let text = text.lock().unwrap_or_else(PoisonError::into_inner);
+            text.clone()
+        };
         StatisticsNow {
             sent_samples: read(&self.sent_samples),
             retried_samples: read(&self.retried_samples),
@@ -89,7 +94,8 @@ impl Statistics {
             lost_msec: read(&self.lost_msec),
             lag_msec: read(&self.lag_msec),
             sent_until_msec: Some(sent_until_msec).filter(|time_msec| *time_msec > 0),
-            last_error: last_error.clone(),
+            last_error: text(&self.last_error),
+            last_refusal: text(&self.last_refusal),
         }
     }
 
@@ -115,10 +121,15 @@ impl Statistics {
     }
 
     pub(super) fn set_error(&self, message: &str) {
-        let mut last_error = self
-            .last_error
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        message.clone_into(&mut last_error);
+        set_text(&self.last_error, message);
     }
+
+    pub(super) fn set_refusal(&self, message: &str) {
+        set_text(&self.last_refusal, message);
+    }
+}
+
+fn set_text(which: &Mutex<String>, message: &str) {
+    let mut text = which.lock().unwrap_or_else(PoisonError::into_inner);
+    message.clone_into(&mut text);
 }

@@ -23,12 +23,14 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 pub(super) enum Event {
     /// The position that was kept.
     Loaded(Option<Position>),
-    /// What the history has.
+    /// What the history has, and what time it is.
     Looked {
         durable_msec: Option<TimeMsec>,
         deleted_msec: Option<TimeMsec>,
+        now_msec: TimeMsec,
     },
-    /// A batch, and how many samples each of its requests has.
+    /// A batch, and how many samples each of its requests has. It may end before
+    /// what was asked for does, and be empty.
     Read {
         until_msec: TimeMsec,
         requests: Vec<u64>,
@@ -66,7 +68,7 @@ pub(super) enum Action {
     Load,
     /// Ask the history what it has: `Looked`.
     Look,
-    /// Read a batch: `Read`. All of the interval where `is_whole`.
+    /// Read a batch: `Read`. However many samples it has where `is_whole`.
     Read {
         after_msec: TimeMsec,
         until_msec: TimeMsec,
@@ -90,6 +92,8 @@ pub(super) struct State {
     is_new: bool,
     position: Position,
     durable_msec: Option<TimeMsec>,
+    /// When the history was looked at last.
+    now_msec: TimeMsec,
     /// What was there when it was first looked for.
     first_msec: Option<TimeMsec>,
     batch: Option<Batch>,
@@ -125,6 +129,7 @@ impl State {
             is_new: false,
             position: Position::BEGINNING,
             durable_msec: None,
+            now_msec: TimeMsec::MAX,
             first_msec: None,
             batch: None,
             is_behind: true,
@@ -159,12 +164,12 @@ impl State {
         (sent_msec, lag)
     }
 
-    /// The history ends before what is settled, which no time that passes
-    /// explains.
+    /// The history ends before what is settled, and so does the present, which no
+    /// time that passes explains.
     pub(super) fn is_ahead(&self) -> bool {
         let sent_msec = self.position.sent_until_msec;
-        self.durable_msec
-            .is_some_and(|durable_msec| durable_msec < sent_msec)
+        let is_before = |durable_msec| durable_msec < sent_msec;
+        self.durable_msec.is_some_and(is_before) && self.now_msec < sent_msec
     }
 
     pub(super) fn step(&mut self, event: Event) -> Action {
@@ -173,16 +178,29 @@ impl State {
             Event::Looked {
                 durable_msec,
                 deleted_msec,
-            } => self.plan(durable_msec, deleted_msec),
+                now_msec,
+            } => {
+                self.durable_msec = durable_msec;
+                self.now_msec = now_msec;
+                self.first_msec = self.first_msec.or(durable_msec);
+                match self.broken.take() {
+                    Some(save @ Action::Save(_)) => save,
+                    _ => self.plan(deleted_msec),
+                }
+            }
             Event::Read {
                 until_msec,
                 requests,
             } => self.begin(until_msec, requests),
             Event::Saved => self.after_save(),
             Event::Answered(answer) => self.settle(answer),
-            Event::Waited => self.broken.take().unwrap_or(Action::Look),
+            Event::Waited => self.resume(),
             Event::Broken => {
-                self.broken = Some(self.doing.clone());
+                self.notes.push((Count::Failed, 1));
+                // A position that waits to be kept goes on waiting.
+                if self.broken.is_none() {
+                    self.broken = Some(self.doing.clone());
+                }
                 self.pause(None)
             }
         };
@@ -196,13 +214,26 @@ impl State {
         Action::Look
     }
 
-    fn plan(&mut self, durable: Option<TimeMsec>, deleted: Option<TimeMsec>) -> Action {
-        self.durable_msec = durable;
-        self.first_msec = self.first_msec.or(durable);
+    /// After a pause. How far behind it is, is looked at each time, also where
+    /// nothing gets better.
+    fn resume(&mut self) -> Action {
+        match self.broken.take() {
+            Some(Action::Load) => Action::Load,
+            Some(save @ Action::Save(_)) => {
+                self.broken = Some(save);
+                Action::Look
+            }
+            _ => Action::Look,
+        }
+    }
+
+    fn plan(&mut self, deleted: Option<TimeMsec>) -> Action {
+        let durable = self.durable_msec;
         if self.is_new {
             self.is_new = false;
             let until = match self.start {
-                Start::Now => durable,
+                // What is not durable yet, or is imported, is of before too.
+                Start::Now => durable.max(Some(self.now_msec)),
                 Start::Beginning => deleted,
             };
             self.position = until.map_or(Position::BEGINNING, Position::settled);
@@ -256,16 +287,15 @@ impl State {
     fn begin(&mut self, until_msec: TimeMsec, requests: Vec<u64>) -> Action {
         self.failures = 0;
         let is_again = self.position.offered_until_msec > self.position.sent_until_msec;
-        let until_msec = until_msec.max(self.position.offered_until_msec);
         self.is_behind = is_again
             || self
                 .durable_msec
                 .is_some_and(|durable| durable > until_msec);
-        self.position.offered_until_msec = until_msec;
         if requests.is_empty() {
-            self.position = Position::settled(until_msec);
-            return Action::Save(self.position);
+            return self.pass(until_msec);
         }
+        let offered_msec = self.position.offered_until_msec.max(until_msec);
+        self.position.offered_until_msec = offered_msec;
         self.batch = Some(Batch {
             until_msec,
             requests,
@@ -312,8 +342,18 @@ impl State {
         if batch.next < batch.requests.len() {
             return Action::Send(batch.next);
         }
-        self.position = Position::settled(batch.until_msec);
+        let until_msec = batch.until_msec;
         self.batch = None;
+        self.pass(until_msec)
+    }
+
+    /// Everything up to here is settled. What was offered before a restart may
+    /// reach further.
+    fn pass(&mut self, until_msec: TimeMsec) -> Action {
+        self.position = Position {
+            sent_until_msec: until_msec,
+            offered_until_msec: self.position.offered_until_msec.max(until_msec),
+        };
         Action::Save(self.position)
     }
 

@@ -177,6 +177,11 @@ impl Builder {
         self.rows.entry(key).or_default().push((time_msec, value));
     }
 
+    /// Whether nothing was added.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     fn add(&mut self, reader: &mut BlockReader) -> Result<(), Damage> {
         let keys: Vec<u32> = reader.keys().collect();
         for key in keys {

@@ -348,7 +348,7 @@ fn checksum(series: SeriesId, name: &str, labels: &[u8]) -> u32 {
 }
 
 /// The labels without the name: length and text of each name and value.
-fn render(labels: &Labels) -> Vec<u8> {
+pub(super) fn render(labels: &Labels) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (name, value) in labels.iter().filter(|(name, _)| *name != METRIC_NAME) {
         for text in [name, value] {

@@ -59,6 +59,20 @@ pub enum HistoryError {
         /// What it says.
         version: i32,
     },
+    /// It is damaged, or no database.
+    #[error(
+        "{what} the history {path}: it is damaged ({source}); start the monitor with 'lfs-wrapper \
+         up', or run 'lfs-wrapper history compact': either keeps it aside and takes over what can \
+         be read of it"
+    )]
+    Damaged {
+        /// What was being done.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
     /// Another process writes it.
     #[error(
         "opening the history {path}: another process writes it; stop the monitor first, or let it run and only read"
@@ -113,5 +127,23 @@ impl HistoryError {
     pub(crate) fn of(what: &'static str, path: &Path, source: rusqlite::Error) -> Self {
         let path = path.to_owned();
         Self::Sqlite { what, path, source }
+    }
+
+    /// Why a file cannot be opened: SQLite does not say whether it is a matter of
+    /// rights.
+    pub(crate) fn of_opening(path: &Path, error: rusqlite::Error) -> Self {
+        let what = "opening";
+        if open::is_damage(&error) {
+            let (path, source) = (path.to_owned(), error);
+            return Self::Damaged { what, path, source };
+        }
+        match std::fs::File::open(path) {
+            Err(source) => Self::Io {
+                what,
+                path: path.to_owned(),
+                source,
+            },
+            Ok(_) => Self::of(what, path, error),
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use std::time::Instant;
 
 use lfs_wrapper_model::TimeMsec;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
@@ -49,17 +50,17 @@ impl Reader {
         };
         let connection = reader
             .connect()
-            .map_err(|source| HistoryError::of("opening", path, source))?;
+            .map_err(|source| HistoryError::of_opening(path, source))?;
         let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
         let ours =
-            pragma("application_id").map_err(|source| HistoryError::of("opening", path, source))?;
+            pragma("application_id").map_err(|source| HistoryError::of_opening(path, source))?;
         if ours != schema::APPLICATION_ID {
             return Err(HistoryError::Foreign {
                 path: path.to_owned(),
             });
         }
         let version =
-            pragma("user_version").map_err(|source| HistoryError::of("opening", path, source))?;
+            pragma("user_version").map_err(|source| HistoryError::of_opening(path, source))?;
         if version != schema::VERSION {
             return Err(HistoryError::Version {
                 path: path.to_owned(),

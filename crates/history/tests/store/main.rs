@@ -8,3 +8,4 @@ mod damage;
 mod hostile;
 mod model;
 mod recovery;
+mod sending;

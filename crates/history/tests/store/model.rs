@@ -443,7 +443,8 @@ fn what_is_imported_stands_beside_what_is_there_and_importing_again_changes_noth
     );
     let show = || format!("{:?}", everything(&history.reader()));
     let once = show();
-    history.import(&batch).unwrap();
+    let again = history.import(&batch).unwrap();
+    assert_eq!((again.samples, again.present), (0, 5));
     history.maintain().unwrap();
     assert_eq!(show(), once);
     let times = &everything(&history.reader())[0].1.times;

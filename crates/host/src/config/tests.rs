@@ -250,3 +250,43 @@ fn the_example_in_the_documentation_loads() {
     let names: Vec<&str> = config.thresholds.iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["cpu", "memory", "processes"]);
 }
+
+#[test]
+fn secrets_beside_a_mistake_are_not_shown() {
+    let head = "[[remote_write]]\nname = \"far\"\nurl = \"https://me:TOPSECRET@h/w\"";
+    let table = [
+        (
+            "headers = { \"X-Api-Key\" = \"TOPSECRET\", \"X-B\" = 5 }",
+            "4 | headers = { *********** = ***********, ***** = * }",
+        ),
+        (
+            "headers = \"TOPSECRET\"",
+            "invalid type: string \"…\", expected a map",
+        ),
+        (
+            "[remote_write.headers]\n\"X-Api-Key\" = [\"TOPSECRET\"]",
+            "5 | \"X-Api-Key\" = [***********]",
+        ),
+        (
+            "headers = { \"X-Api-Key\" = \"TOPSECRET }",
+            "4 | headers = {",
+        ),
+        ("headers = { \"X-Api-Key\" = TOPSECRET }", "4 | headers = {"),
+        ("user = \"me\"", "a user without a password"),
+        (
+            "hedaers = { \"X-Api-Key\" = \"TOPSECRET\" }",
+            "did you mean 'headers'?",
+        ),
+    ];
+    for (text, expected) in table {
+        let error = Config::parse(Path::new("c.toml"), &format!("{head}\n{text}\n"));
+        let error = error.map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+        assert!(!error.contains("TOPSECRET"), "{error}");
+    }
+    // What is not of an endpoint is shown as it stands.
+    let text = format!("{head}\n[monitor]\ninterval_seconds = \"ten\"\n");
+    let error = Config::parse(Path::new("c.toml"), &text);
+    let error = error.map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("5 | interval_seconds = \"ten\""), "{error}");
+}

@@ -51,7 +51,9 @@ pub(crate) fn run(session: &Session, arguments: &Acknowledge) -> Done {
     } else if arguments.undo {
         print(&format!("alert {alert} is told again\n"))?;
     } else {
-        print(&format!("alert {alert} is not told again until it ends or gets worse\n"))?;
+        print(&format!(
+            "alert {alert} is not told again until it ends or gets worse\n"
+        ))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -47,12 +47,15 @@ pub(crate) fn run(session: &Session, arguments: &Backtest) -> Done {
         Some("default") => crate::alerting::built_in_rules()?,
         _ => {
             let read = read_rules_file(&arguments.rules, &PromQl);
-            read.map_err(|error| Failure::new(Kind::Config, error.to_string()))?.rules
+            read.map_err(|error| Failure::new(Kind::Config, error.to_string()))?
+                .rules
         }
     };
     let (now, zone) = (now_msec(), TimeZone::system());
     let from = arguments.since.resolve(now, &zone);
-    let to = arguments.until.map_or(now, |until| until.resolve(now, &zone));
+    let to = arguments
+        .until
+        .map_or(now, |until| until.resolve(now, &zone));
     if to < from {
         let message = "replaying rules: --until is before --since; give a later time";
         return Err(Failure::new(Kind::Usage, message));
@@ -63,7 +66,12 @@ pub(crate) fn run(session: &Session, arguments: &Backtest) -> Done {
         ..QueryLimits::default()
     };
     if !session.quiet && !session.json {
-        say(&format!("replaying {} rules from {} to {}", rules.len(), render_local(from), render_local(to)));
+        say(&format!(
+            "replaying {} rules from {} to {}",
+            rules.len(),
+            render_local(from),
+            render_local(to)
+        ));
     }
     let happened = proof::play(&rules, &reader, (from, to), arguments.step, &limits)
         .map_err(|error| Failure::new(Kind::Bad, format!("replaying {error}")))?;
@@ -90,8 +98,9 @@ struct Fired {
 fn derive_alerts(happened: &[Happened], end_msec: TimeMsec) -> Vec<Fired> {
     let mut alerts: Vec<Fired> = Vec::new();
     for Happened { told, .. } in happened {
-        let is_same =
-            |alert: &&mut Fired| alert.to_msec.is_none() && alert.rule == told.rule && alert.labels == told.labels;
+        let is_same = |alert: &&mut Fired| {
+            alert.to_msec.is_none() && alert.rule == told.rule && alert.labels == told.labels
+        };
         match alerts.iter_mut().rfind(is_same) {
             Some(alert) => {
                 alert.worst = alert.worst.max(told.severity);
@@ -142,7 +151,12 @@ fn render(session: &Session, alerts: &[Fired]) -> String {
         *sum = (sum.0 + 1, sum.1 + alert.lasted_msec);
     }
     let row = |((rule, worst), (count, lasted)): (&(&str, Severity), &(usize, i64))| {
-        vec![(*rule).to_owned(), worst.to_string(), count.to_string(), seconds(*lasted)]
+        vec![
+            (*rule).to_owned(),
+            worst.to_string(),
+            count.to_string(),
+            seconds(*lasted),
+        ]
     };
     let rows: Vec<Vec<String>> = sums.iter().map(row).collect();
     let header = ["RULE", "WORST", "ALERTS", "TOGETHER"];
@@ -161,7 +175,10 @@ fn render(session: &Session, alerts: &[Fired]) -> String {
     text.push('\n');
     text.push_str(&render_table(session.style(), &header, &rows, header.len()));
     if alerts.len() > LISTED_MAX {
-        text.push_str(&format!("and {} more; --json has all\n", alerts.len() - LISTED_MAX));
+        text.push_str(&format!(
+            "and {} more; --json has all\n",
+            alerts.len() - LISTED_MAX
+        ));
     }
     text
 }

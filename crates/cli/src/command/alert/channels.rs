@@ -43,7 +43,10 @@ fn send_test(session: &Session, channels: &[Channel], name: &str) -> Done {
         return Err(Failure::new(Kind::NotFound, message));
     };
     let (database, now) = (session.open()?.1, now_msec());
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let host = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
     let labels = [("resource".to_owned(), "test".to_owned())].into();
     let notification = Notification {
         alert: 0,
@@ -68,8 +71,15 @@ fn send_test(session: &Session, channels: &[Channel], name: &str) -> Done {
         reason: Reason::Test,
         time_msec: now,
     });
-    let outcome = sent.as_ref().map_or_else(ToString::to_string, |()| "taken".to_owned());
-    session.audit(&database, "alert", &format!("test of channel '{name}'"), &outcome)?;
+    let outcome = sent
+        .as_ref()
+        .map_or_else(ToString::to_string, |()| "taken".to_owned());
+    session.audit(
+        &database,
+        "alert",
+        &format!("test of channel '{name}'"),
+        &outcome,
+    )?;
     if session.json {
         print_json(&json!({
             "channel": name, "kind": channel.kind(), "taken": sent.is_ok(),
@@ -119,7 +129,15 @@ fn list(session: &Session, channels: &[Channel]) -> Done {
         .iter()
         .map(|channel| row(channel, state_of(channel.name())))
         .collect();
-    let header = ["CHANNEL", "TYPE", "STATE", "WAITING", "SENT", "LOST", "LAST ERROR"];
+    let header = [
+        "CHANNEL",
+        "TYPE",
+        "STATE",
+        "WAITING",
+        "SENT",
+        "LOST",
+        "LAST ERROR",
+    ];
     print(&render_table(session.style(), &header, &rows, header.len()))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -138,6 +156,8 @@ fn row(channel: &Channel, state: Option<&ChannelState>) -> Vec<String> {
         count(|state| state.waiting),
         count(|state| state.sent_total),
         count(|state| state.dropped_total + state.refused_total + state.bad_total),
-        state.and_then(|state| state.last_error.clone()).unwrap_or_default(),
+        state
+            .and_then(|state| state.last_error.clone())
+            .unwrap_or_default(),
     ]
 }

@@ -51,7 +51,9 @@ pub(crate) fn run(session: &Session, _: &List) -> Done {
     let memories = store::read_memories(&database).map_err(fail)?;
     let pending = memories.into_iter();
     let pending = pending.filter(|(_, _, memory)| memory.state() == State::Pending);
-    let pending: Vec<Pending> = pending.map(|(rule, labels, _)| Pending { rule, labels }).collect();
+    let pending: Vec<Pending> = pending
+        .map(|(rule, labels, _)| Pending { rule, labels })
+        .collect();
     list(session, alerts, &pending)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -86,11 +88,7 @@ fn parse_label(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-fn list(
-    session: &Session,
-    alerts: Vec<store::Alert>,
-    pending: &[Pending],
-) -> Result<(), Failure> {
+fn list(session: &Session, alerts: Vec<store::Alert>, pending: &[Pending]) -> Result<(), Failure> {
     if session.json {
         let alerts: Vec<_> = alerts.into_iter().map(convert::alert).collect();
         return print_json(&alerts);

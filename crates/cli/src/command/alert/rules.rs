@@ -39,10 +39,16 @@ pub(crate) fn run(session: &Session, arguments: &Rules) -> Done {
     for warning in &loaded.warnings {
         say(&format!("warning: {warning}"));
     }
-    let wanted = |rule: &Rule| arguments.rule.as_ref().is_none_or(|name| *name == rule.name);
+    let wanted = |rule: &Rule| {
+        arguments
+            .rule
+            .as_ref()
+            .is_none_or(|name| *name == rule.name)
+    };
     let rules: Vec<Rule> = loaded.rules.into_iter().filter(wanted).collect();
     if let (Some(name), true) = (&arguments.rule, rules.is_empty()) {
-        let message = format!("looking for the rule '{name}': there is none; 'alert rules' lists all");
+        let message =
+            format!("looking for the rule '{name}': there is none; 'alert rules' lists all");
         return Err(Failure::new(crate::failure::Kind::NotFound, message));
     }
     match arguments.format {
@@ -92,19 +98,33 @@ fn show(rule: &Rule) -> String {
     line("expr", &rule.expr);
     for level in &rule.levels {
         let clear = match level.bound {
-            Bound::Above { clear, .. } | Bound::Below { clear, .. } => format!(", clear at {clear}"),
+            Bound::Above { clear, .. } | Bound::Below { clear, .. } => {
+                format!(", clear at {clear}")
+            }
             Bound::Present => String::new(),
         };
         let lasts = format!("{:#}", jiff::SignedDuration::from_millis(level.for_msec));
-        line("level", &format!("{}{clear}, after {lasts}", render_level(level)));
+        line(
+            "level",
+            &format!("{}{clear}, after {lasts}", render_level(level)),
+        );
     }
-    line("hold", &format!("{:#}", jiff::SignedDuration::from_millis(rule.hold_msec)));
-    line("absent", &match rule.absent {
-        Absent::Clear => "clear".to_owned(),
-        Absent::Nodata { after_msec } => {
-            format!("nodata after {:#}", jiff::SignedDuration::from_millis(after_msec))
-        }
-    });
+    line(
+        "hold",
+        &format!("{:#}", jiff::SignedDuration::from_millis(rule.hold_msec)),
+    );
+    line(
+        "absent",
+        &match rule.absent {
+            Absent::Clear => "clear".to_owned(),
+            Absent::Nodata { after_msec } => {
+                format!(
+                    "nodata after {:#}",
+                    jiff::SignedDuration::from_millis(after_msec)
+                )
+            }
+        },
+    );
     for (name, value) in &rule.labels {
         line("label", &format!("{name} = {value}"));
     }

@@ -78,7 +78,8 @@ pub(crate) fn run(session: &Session, command: &Silence) -> Done {
                 starts_msec: from,
                 ends_msec: from.saturating_add(*length_msec),
             };
-            let id = store::add_silence(&database, &silence, now).map_err(explain)?;
+            let id =
+                store::add_silence(&database, &silence, now).map_err(|error| explain(&error))?;
             if session.json {
                 print_json(&json!({ "id": id, "ends_msec": silence.ends_msec }))?;
             } else {
@@ -108,7 +109,7 @@ pub(crate) fn run(session: &Session, command: &Silence) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-fn explain(error: SilenceError) -> Failure {
+fn explain(error: &SilenceError) -> Failure {
     let kind = match error {
         SilenceError::Sqlite(_) | SilenceError::TooMany => Kind::Environment,
         _ => Kind::Usage,
@@ -119,7 +120,9 @@ fn explain(error: SilenceError) -> Failure {
 fn list(session: &Session, silences: &[lfs_wrapper_alert::route::Silence]) -> Result<(), Failure> {
     let texts = |silence: &lfs_wrapper_alert::route::Silence| -> Vec<String> {
         let matchers = silence.matchers.iter();
-        matchers.map(|matcher| matcher.as_str().to_owned()).collect()
+        matchers
+            .map(|matcher| matcher.as_str().to_owned())
+            .collect()
     };
     if session.json {
         let value = |silence: &lfs_wrapper_alert::route::Silence| -> Value {

@@ -43,7 +43,10 @@ pub(crate) fn run(session: &Session, arguments: &Test) -> Done {
         }
     };
     let text = fs::read_to_string(&arguments.tests).map_err(|error| {
-        Failure::io(format!("reading the tests {}", arguments.tests.display()), &error)
+        Failure::io(
+            format!("reading the tests {}", arguments.tests.display()),
+            &error,
+        )
     })?;
     let document = proof::parse_tests(&arguments.tests, &text)
         .map_err(|error| Failure::new(Kind::Config, format!("reading the tests {error}")))?;
@@ -52,8 +55,9 @@ pub(crate) fn run(session: &Session, arguments: &Test) -> Done {
     let routing = alerting::routing(&config, &alerting::channels(&config)?)?;
     let (mut failed, mut results) = (0, Vec::new());
     for test in &document.tests {
-        let outcome = proof::run(test, &rules, &routing)
-            .map_err(|error| Failure::new(Kind::Config, format!("test '{}': {error}", test.name)))?;
+        let outcome = proof::run(test, &rules, &routing).map_err(|error| {
+            Failure::new(Kind::Config, format!("test '{}': {error}", test.name))
+        })?;
         failed += usize::from(!outcome.wrong.is_empty());
         if session.json {
             results.push(json!({
@@ -79,17 +83,20 @@ pub(crate) fn run(session: &Session, arguments: &Test) -> Done {
 fn render(session: &Session, name: &str, outcome: &proof::Outcome) -> String {
     let style = session.style();
     if outcome.wrong.is_empty() && session.verbose == 0 {
-        return format!("{}  {name}\n", "ok");
+        return format!("{}  {name}\n", style.word("ok"));
     }
     let word = match outcome.wrong.is_empty() {
-        true => "ok".to_owned(),
-        false => style.bad("FAILED").to_string(),
+        true => style.word("ok"),
+        false => style.bad("FAILED"),
     };
     let mut text = format!("{word}  {name}\n");
     for line in &outcome.wrong {
         text.push_str(&format!("    {line}\n"));
     }
-    for (title, lines) in [("what happened", &outcome.happened), ("what was told", &outcome.told)] {
+    for (title, lines) in [
+        ("what happened", &outcome.happened),
+        ("what was told", &outcome.told),
+    ] {
         if !lines.is_empty() {
             text.push_str(&format!("  {title}:\n"));
         }

@@ -10,7 +10,7 @@ use super::{Done, open_reader};
 use crate::output::{print, print_json};
 use crate::session::Session;
 use crate::terminal::{Style, render_table};
-use crate::when::When;
+use crate::when::{When, check_order};
 
 /// Show what happened: alerts, runs and steps, the monitor, its clock, losses
 #[derive(Debug, Args)]
@@ -75,6 +75,8 @@ pub(super) fn run(session: &Session, asked: &Events) -> Done {
         kinds: asked.kind.clone(),
         limit: asked.limit,
     };
+    let times = (filter.from_msec, filter.to_msec);
+    check_order("listing events", times, ("--since", "--until"))?;
     let reader = open_reader(session)?;
     let found = reader.with(|connection| moments::events(connection, &filter))?;
     let shown: Vec<Shown> = found.into_iter().map(Shown::from).collect();

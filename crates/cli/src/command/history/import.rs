@@ -47,12 +47,15 @@ pub(crate) struct Import {
 /// How it went.
 #[derive(Serialize)]
 struct Summary {
+    /// Those that are new.
     samples: u64,
+    already_there: u64,
     series: u64,
     lines: u64,
     duplicates: u64,
     exemplars_skipped: u64,
     out_of_range: u64,
+    too_long: u64,
     dropped: u64,
 }
 
@@ -86,11 +89,13 @@ pub(super) fn run(session: &Session, asked: &Import) -> Done {
     maintained?;
     let summary = Summary {
         samples: kept.outcome.samples,
+        already_there: kept.outcome.present,
         series: kept.series.len() as u64,
         lines: counts.lines,
         duplicates: counts.duplicates,
         exemplars_skipped: counts.exemplars,
         out_of_range: kept.outcome.out_of_range,
+        too_long: kept.outcome.too_long,
         dropped: kept.outcome.dropped,
     };
     if session.json {
@@ -98,14 +103,29 @@ pub(super) fn run(session: &Session, asked: &Import) -> Done {
     } else {
         print(&render(&summary))?;
     }
-    Ok(ExitCode::SUCCESS)
+    match summary.too_long + summary.dropped {
+        0 => Ok(ExitCode::SUCCESS),
+        lost => Err(Failure::new(
+            Kind::Bad,
+            format!(
+                "importing {what}: the history could not take {lost} samples, for the reasons \
+                 above; give their series shorter or fewer labels"
+            ),
+        )),
+    }
 }
 
 fn render(summary: &Summary) -> String {
     let mut text = format!(
-        "{} samples of {} series, from {} lines\n",
+        "{} new samples, of {} series, from {} lines\n",
         summary.samples, summary.series, summary.lines
     );
+    if summary.already_there > 0 {
+        let count = summary.already_there;
+        text.push_str(&format!(
+            "already there: {count} samples, which stay as they are\n"
+        ));
+    }
     let left_out = [
         (
             summary.duplicates,
@@ -115,6 +135,10 @@ fn render(summary: &Summary) -> String {
         (
             summary.out_of_range,
             "samples before 1970 or a thousand years later",
+        ),
+        (
+            summary.too_long,
+            "samples of series whose labels are longer than 64 KiB",
         ),
         (
             summary.dropped,
@@ -157,9 +181,12 @@ fn take_in(
             message
         })?;
         kept.outcome.samples += outcome.samples;
+        kept.outcome.present += outcome.present;
         kept.outcome.out_of_range += outcome.out_of_range;
+        kept.outcome.too_long += outcome.too_long;
         kept.outcome.dropped += outcome.dropped;
-        progress.show(&format!("{} samples", kept.outcome.samples));
+        let taken = kept.outcome.samples + kept.outcome.present;
+        progress.show(&format!("{taken} samples"));
         Ok(())
     });
     match (result, refused) {

@@ -93,6 +93,9 @@ pub(super) fn run(session: &Session, time_msec: TimeMsec, asked: &Processes) -> 
         );
         return Err(Failure::new(Kind::NotFound, message));
     };
+    if shown.processes.is_empty() && (asked.step.is_some() || asked.run.is_some()) {
+        return Err(none_of(&shown, asked));
+    }
     let all = shown.processes.len();
     let limit = asked
         .limit
@@ -115,6 +118,21 @@ pub(super) fn run(session: &Session, time_msec: TimeMsec, asked: &Processes) -> 
         ));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// None of the processes belongs to what was asked for.
+fn none_of(shown: &Shown, asked: &Processes) -> Failure {
+    let step = asked.step.as_deref().map(visible);
+    let step = step.map_or(String::new(), |step| format!(" of the step '{step}'"));
+    let run = asked
+        .run
+        .map_or(String::new(), |run| format!(" in run {run}"));
+    let message = format!(
+        "showing the processes at {}: none{step}{run} lived then; 'lfs-wrapper history events' \
+         tells when steps ran",
+        render_local(shown.time_msec)
+    );
+    Failure::new(Kind::NotFound, message)
 }
 
 fn derive(

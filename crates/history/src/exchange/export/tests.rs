@@ -98,3 +98,63 @@ fn every_time_arrives_at_prometheus_as_what_it_is() {
     assert_eq!(render_seconds(-1500), "-1.500");
     assert_eq!(render_seconds(0), "0");
 }
+
+/// Refuses to give more than one metric at once.
+struct Narrow(Samples);
+
+impl Source for Narrow {
+    fn select(&self, selection: &Selection<'_>) -> Result<Vec<Selected>, ReadError> {
+        let selected = self.0.select(selection)?;
+        let names: BTreeSet<&str> = selected.iter().map(|one| one.labels.name()).collect();
+        match names.len() {
+            0 | 1 => Ok(selected),
+            _ => Err(ReadError::TooManySeries { limit: 1 }),
+        }
+    }
+
+    fn series(
+        &self,
+        matchers: &[Matcher],
+        from_msec: TimeMsec,
+        to_msec: TimeMsec,
+        deadline: Option<std::time::Instant>,
+    ) -> Result<Vec<crate::labels::Labels>, ReadError> {
+        self.0.series(matchers, from_msec, to_msec, deadline)
+    }
+
+    fn metadata(&self) -> Result<Vec<Metadata>, ReadError> {
+        self.0.metadata()
+    }
+}
+
+#[test]
+fn more_than_a_query_may_hold_is_exported_family_by_family() {
+    let text = "# TYPE a counter\n# TYPE h histogram\n# TYPE h_sum gauge\n# TYPE g gauge\n\
+        h_bucket{le=\"1\"} 1 1\nh_sum 5 1\nh_count 1 1\na_total{x=\"1\"} 1 1\ng 1 1\n# EOF\n";
+    let whole = exported(&Samples::read(text), OtherNames::Quote);
+    let mut text_of_parts = Vec::new();
+    let source = Narrow(Samples::read(text));
+    let counts = export(&source, &[], ALWAYS, OtherNames::Quote, &mut text_of_parts).unwrap();
+    assert_eq!(String::from_utf8(text_of_parts).unwrap(), whole.0);
+    assert_eq!(counts, whole.1);
+}
+
+#[test]
+fn what_was_written_until_nobody_read_on_is_counted() {
+    struct Pipe(usize);
+    impl Write for Pipe {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 = self.0.checked_sub(1).ok_or(io::ErrorKind::BrokenPipe)?;
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let source = Samples::read("a 1 1\na 2 2\na 3 3\na 4 4\nb 1 2\n# EOF\n");
+    let result = export(&source, &[], ALWAYS, OtherNames::Quote, &mut Pipe(1));
+    let Err(ExportError::Write { counts, .. }) = result else {
+        panic!("{result:?}");
+    };
+    assert_eq!((counts.series, counts.samples), (1, 4));
+}

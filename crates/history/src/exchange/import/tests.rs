@@ -129,8 +129,12 @@ fn metadata_without_end_are_refused() {
 }
 
 #[test]
-fn an_empty_text_and_one_without_samples_are_read() {
-    assert_eq!(read("").unwrap().0, [""; 0]);
+fn a_text_without_samples_is_cut_short_unless_it_ends() {
+    for text in ["", "# TYPE a counter\n", "# HELP a b\n# TYPE a counter\n\n"] {
+        let error = read(text).unwrap_err().to_string();
+        assert!(error.contains("without '# EOF'"), "{text:?}: {error}");
+    }
+    assert_eq!(read("# EOF\n").unwrap().0, [""; 0]);
     let (found, _) = read("# TYPE a counter\n# EOF\n").unwrap();
     assert_eq!(found, ["a_total is counter ()"]);
 }

@@ -37,6 +37,7 @@ fn looked(durable: TimeMsec) -> Event {
     Event::Looked {
         durable_msec: Some(durable),
         deleted_msec: None,
+        now_msec: 0,
     }
 }
 
@@ -44,6 +45,7 @@ fn deleted(deleted: TimeMsec, durable: TimeMsec) -> Event {
     Event::Looked {
         durable_msec: Some(durable),
         deleted_msec: Some(deleted),
+        now_msec: 0,
     }
 }
 
@@ -135,23 +137,65 @@ fn a_new_endpoint_begins_now_or_at_the_beginning() {
         ],
     );
     assert_eq!(noted(&mut from_all, Count::LostGaps), 0);
-    let nothing = Event::Looked {
-        durable_msec: None,
+}
+
+#[test]
+fn what_is_imported_into_an_empty_history_is_not_of_now() {
+    let looked = |durable_msec, now_msec| Event::Looked {
+        durable_msec,
         deleted_msec: None,
+        now_msec,
     };
     let mut empty = state(Start::Now);
     run(
         &mut empty,
         [
             (Event::Loaded(None), Action::Look),
-            (nothing.clone(), Action::Save(Position::BEGINNING)),
+            (looked(None, 40), Action::Save(at(40, 40))),
             (Event::Saved, Action::Look),
-            (nothing, EVERY),
+            (looked(None, 41), EVERY),
             (Event::Waited, Action::Look),
-            (looked(7), read(TimeMsec::MIN, 7, false)),
+            (looked(Some(47), 50), read(40, 47, false)),
         ],
     );
-    assert_eq!(empty.place(), (TimeMsec::MIN, 0));
+    assert_eq!(empty.place(), (40, 7));
+    // The monitor was away, and that time has been imported.
+    let mut away = state(Start::Now);
+    run(
+        &mut away,
+        [
+            (Event::Loaded(None), Action::Look),
+            (looked(Some(10), 40), Action::Save(at(40, 40))),
+            (Event::Saved, Action::Look),
+            (looked(Some(10), 41), EVERY),
+        ],
+    );
+    assert!(!away.is_ahead());
+}
+
+#[test]
+fn what_was_offered_may_be_read_again_in_parts() {
+    let mut state = state(Start::Now);
+    run(
+        &mut state,
+        [
+            (loaded(10, 40), Action::Look),
+            (looked(99), read(10, 40, true)),
+            // Nothing is there so far.
+            (batch(20, &[]), Action::Save(at(20, 40))),
+            (Event::Saved, Action::Look),
+            (looked(99), read(20, 40, true)),
+            (batch(30, &[5]), Action::Send(0)),
+            (REFUSED, Action::Save(at(30, 40))),
+            (Event::Saved, Action::Look),
+            (looked(99), read(30, 40, true)),
+            (batch(40, &[6]), Action::Send(0)),
+            (TAKEN, Action::Save(at(40, 40))),
+            (Event::Saved, Action::Look),
+            (looked(99), read(40, 99, false)),
+        ],
+    );
+    assert_eq!(noted(&mut state, Count::RefusedAgain), 5);
 }
 
 #[test]
@@ -280,7 +324,7 @@ fn what_became_too_old_is_lost_and_it_goes_on() {
 }
 
 #[test]
-fn what_cannot_be_read_or_kept_is_tried_again() {
+fn what_cannot_be_read_or_kept_is_tried_again_and_counts_as_a_failure() {
     let mut state = state(Start::Now);
     run(
         &mut state,
@@ -290,13 +334,30 @@ fn what_cannot_be_read_or_kept_is_tried_again() {
             (loaded(0, 0), Action::Look),
             (looked(9), read(0, 9, false)),
             (Event::Broken, wait(30, 60)),
-            (Event::Waited, read(0, 9, false)),
+            (Event::Waited, Action::Look),
+            (looked(300), read(0, 300, false)),
+        ],
+    );
+    assert_eq!(noted(&mut state, Count::Failed), 2);
+    assert_eq!(state.place(), (0, 300));
+    run(
+        &mut state,
+        [
             (batch(9, &[1]), Action::Save(at(0, 9))),
             (Event::Broken, wait(15, 30)),
-            (Event::Waited, Action::Save(at(0, 9))),
+            (Event::Waited, Action::Look),
+            // Not even this goes.
+            (Event::Broken, wait(30, 60)),
+            (Event::Waited, Action::Look),
+            (looked(400), Action::Save(at(0, 9))),
+            (Event::Broken, wait(60, 120)),
+            (Event::Waited, Action::Look),
+            (looked(500), Action::Save(at(0, 9))),
             (Event::Saved, Action::Send(0)),
         ],
     );
+    assert_eq!(noted(&mut state, Count::Failed), 3);
+    assert_eq!(state.place(), (0, 500));
 }
 
 #[test]
