@@ -65,7 +65,7 @@ fn count_hourly(source: &dyn Source) -> f64 {
 }
 
 fn series(source: &dyn Source, from_msec: i64, to_msec: i64) -> Vec<String> {
-    let found = source.series(&[], from_msec, to_msec).unwrap();
+    let found = source.series(&[], from_msec, to_msec, None).unwrap();
     found.iter().map(ToString::to_string).collect()
 }
 
