@@ -20,7 +20,8 @@ pub struct DocumentError {
 struct Place {
     line: usize,
     column: usize,
-    line_text: String,
+    /// `None`: it is a secret.
+    line_text: Option<String>,
     width: usize,
 }
 
@@ -49,7 +50,7 @@ impl DocumentError {
     #[must_use]
     pub fn without_text(mut self) -> Self {
         if let Some(place) = &mut self.place {
-            place.line_text.clear();
+            place.line_text = None;
         }
         self
     }
@@ -64,7 +65,7 @@ impl DocumentError {
     #[must_use]
     pub fn without_values(mut self) -> Self {
         if let Some(place) = &mut self.place {
-            place.line_text = hide_values(&place.line_text);
+            place.line_text = place.line_text.as_deref().map(hide_values);
         }
         // serde says what it found: invalid type: string "…", expected a map.
         let found = self.message.split_once(": string \"");
@@ -95,7 +96,7 @@ impl Place {
         Self {
             line: before.matches('\n').count() + 1,
             column: text[line_start..start].chars().count() + 1,
-            line_text: seen(line_text),
+            line_text: Some(seen(line_text)),
             width: text[start..end].chars().count().max(1),
         }
     }
@@ -140,8 +141,8 @@ impl fmt::Display for DocumentError {
             let indent = " ".repeat(place.column - 1);
             let marks = "^".repeat(place.width);
             write!(f, ":{number}:{}: {}", place.column, self.message)?;
-            if !place.line_text.is_empty() {
-                write!(f, "\n  {number} | {}", place.line_text)?;
+            if let Some(line_text) = &place.line_text {
+                write!(f, "\n  {number} | {line_text}")?;
                 write!(f, "\n  {margin} | {indent}{marks}")?;
             }
         } else {
