@@ -32,7 +32,7 @@ pub struct Rules {
 #[derive(Debug, thiserror::Error)]
 pub enum RulesError {
     /// A file or the folder cannot be read.
-    #[error("reading the rules in {}: {source}; check its owner and mode", path.display())]
+    #[error("reading the rules in {}: {source}; check its name, owner and mode", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -79,6 +79,16 @@ impl fmt::Display for RulesErrors {
 }
 
 impl std::error::Error for RulesErrors {}
+
+impl RulesErrors {
+    /// Whether all that is wrong is that there is no such file.
+    pub fn is_not_found(&self) -> bool {
+        self.errors.iter().all(|error| {
+            let io = |source: &io::Error| source.kind() == io::ErrorKind::NotFound;
+            matches!(error, RulesError::Io { source, .. } if io(source))
+        })
+    }
+}
 
 /// Adds to `built_in` the rules of `*.toml`, `*.yml` and `*.yaml` in `folder`,
 /// in the order of their names; files that begin with a dot are left alone. A

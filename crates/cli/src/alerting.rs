@@ -13,7 +13,7 @@ use lfs_wrapper_alert::channel::{
 use lfs_wrapper_alert::defaults::{self, Thresholds, apply_thresholds};
 use lfs_wrapper_alert::route::{Flapping, GroupBy, Inhibition, Quiet, Route, Routing};
 use lfs_wrapper_alert::rule::Rule;
-use lfs_wrapper_alert::rules::{Rules, read_rules_folder};
+use lfs_wrapper_alert::rules::{Rules, read_rules_file, read_rules_folder};
 use lfs_wrapper_alert::store::Keep;
 use lfs_wrapper_daemon::rulebook::PromQl;
 use lfs_wrapper_host::channels as host;
@@ -23,6 +23,7 @@ use lfs_wrapper_host::thresholds::Levels;
 use lfs_wrapper_model::Matcher;
 
 use crate::failure::{Failure, Kind};
+use crate::terminal::say;
 
 /// The folder of rules, beside the configuration.
 const RULES_FOLDER: &str = "rules.d";
@@ -39,8 +40,27 @@ const DEV_LOG: &str = "/dev/log";
 const TOLD_PER_KEEP: i64 = 3;
 
 /// The rules that come with the program.
-pub(crate) fn built_in_rules() -> Result<Vec<Rule>, Failure> {
+fn built_in_rules() -> Result<Vec<Rule>, Failure> {
     defaults::built_in(&PromQl).map_err(|error| Failure::new(Kind::Config, error.to_string()))
+}
+
+/// The rules that a command was given: a file, or `default` for those that come
+/// with the program. Warnings are shown.
+pub(crate) fn given_rules(path: &Path) -> Result<Vec<Rule>, Failure> {
+    if path.to_str() == Some("default") {
+        return built_in_rules();
+    }
+    let read = read_rules_file(path, &PromQl).map_err(|error| {
+        let kind = match error.is_not_found() {
+            true => Kind::NotFound,
+            false => Kind::Config,
+        };
+        Failure::new(kind, error.to_string())
+    })?;
+    for warning in &read.warnings {
+        say(&format!("warning: {warning}"));
+    }
+    Ok(read.rules)
 }
 
 /// The rules that hold: built in, from rules.d beside the configuration `path`,

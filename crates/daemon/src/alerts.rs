@@ -1,7 +1,7 @@
 //! What rules saw, turned into changes of alerts: a pure function of what is
 //! remembered and of one look at each rule.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use lfs_wrapper_alert::engine::{self, Kind, Memory, State, Transition};
 use lfs_wrapper_alert::rule::{Labels, Rule};
@@ -10,6 +10,9 @@ use lfs_wrapper_alert::template::Values;
 use lfs_wrapper_model::{Severity, TimeMsec};
 
 use crate::rulebook::Look;
+
+/// Alerts of one rule, pending ones too; what is more is counted.
+const REMEMBERED_MAX: usize = 1_000;
 
 /// The annotations that are shown everywhere.
 const SUMMARY: &str = "summary";
@@ -90,6 +93,7 @@ pub struct PendingAlert {
 #[derive(Debug, Default)]
 pub struct Alerts {
     memories: HashMap<String, HashMap<Labels, Memory>>,
+    dropped: u64,
 }
 
 impl Alerts {
@@ -101,6 +105,11 @@ impl Alerts {
             of_rule.insert(labels, memory);
         }
         alerts
+    }
+
+    /// Values beyond a level that nobody remembered for want of room.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     /// Takes in what rules saw at `time_msec`, `now` by the alert clock.
@@ -127,10 +136,19 @@ impl Alerts {
             .keys()
             .map(|labels| (labels.clone(), None))
             .collect();
-        for (mut labels, value) in look.values {
-            labels.extend(rule.labels.clone());
-            values.insert(labels, Some(value));
+        let room = REMEMBERED_MAX.saturating_sub(values.len());
+        let (mut new, mut dropped) = (0, 0);
+        for (labels, value) in look.values {
+            if let Some(known) = values.get_mut(&labels) {
+                *known = Some(value);
+            } else if is_beyond(value) && new == room {
+                dropped += 1;
+            } else if is_beyond(value) {
+                new += 1;
+                values.insert(labels, Some(value));
+            }
         }
+        self.dropped += dropped;
         for (labels, value) in values {
             let before = memories.get(&labels).cloned().unwrap_or_default();
             let (memory, transition) = engine::step(rule, &before, value, now);
@@ -152,15 +170,19 @@ impl Alerts {
         }
     }
 
-    /// Forgets rules that are not among `rules` any more: nothing will ever look at
-    /// what they found. What fires of them is resolved.
-    pub fn retire(&mut self, rules: &HashSet<String>, time_msec: TimeMsec) -> Vec<Change> {
+    /// Forgets what no rule among `rules`, by their names and labels, looks at any
+    /// more. What fires of it is resolved.
+    pub fn retire(&mut self, rules: &HashMap<String, Labels>, time_msec: TimeMsec) -> Vec<Change> {
         let mut changes = Vec::new();
         self.memories.retain(|name, memories| {
-            if rules.contains(name) {
-                return true;
-            }
-            for (labels, memory) in memories.drain() {
+            let is_looked_at = |labels: &Labels| {
+                rules.get(name).is_some_and(|own| {
+                    let mut own = own.iter();
+                    own.all(|(label, value)| labels.get(label) == Some(value))
+                })
+            };
+            let gone = memories.extract_if(|labels, _| !is_looked_at(labels));
+            for (labels, memory) in gone {
                 if let State::Firing(severity) | State::Nodata(severity) = memory.state() {
                     changes.push(Change::Tell(retired(name, &labels, severity, time_msec)));
                 }
@@ -170,7 +192,7 @@ impl Alerts {
                     memory: Memory::BLANK,
                 });
             }
-            false
+            !memories.is_empty()
         });
         changes
     }
@@ -204,7 +226,7 @@ fn retired(rule: &str, labels: &Labels, severity: Severity, time_msec: TimeMsec)
         severity,
         value: None,
         threshold: None,
-        message: format!("rule '{rule}' is not there any more"),
+        message: format!("over: rule '{rule}' is not there any more, or looks at something else"),
         runbook: String::new(),
         annotations: BTreeMap::new(),
         time_msec,

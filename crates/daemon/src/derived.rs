@@ -73,6 +73,12 @@ impl Steps {
         self.looks = 0;
     }
 
+    /// How many there are, whether or not their control groups are known.
+    pub(crate) fn expose_count(&self) -> Point {
+        let count = u32::try_from(self.running.len()).unwrap_or(u32::MAX);
+        Point::plain(&STEPS, f64::from(count))
+    }
+
     /// How they get on.
     pub(crate) fn points(&mut self, now_msec: TimeMsec) -> Arc<[Point]> {
         if self.looks.is_multiple_of(SAMPLES_PER_LOOK) {
@@ -128,6 +134,11 @@ static OTHER_PROCESSES: Metric = Metric {
     name: "lfs_other_processes",
     kind: MetricKind::Gauge,
     help: "Number of processes that neither the kernel nor a supervised build started.",
+};
+static STEPS: Metric = Metric {
+    name: "lfs_build_steps",
+    kind: MetricKind::Gauge,
+    help: "Number of supervised build steps that run.",
 };
 static ELAPSED: Metric = Metric {
     name: "lfs_step_elapsed_seconds",

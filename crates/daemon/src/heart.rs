@@ -2,7 +2,7 @@
 //! function of the state and one event. It reads no clock, sends nothing and
 //! writes nothing down.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use lfs_wrapper_alert::engine::{Kind, Memory};
@@ -53,7 +53,8 @@ pub(crate) enum Event {
     },
     /// There are other rules from now on.
     RulesChanged {
-        rules: HashSet<String>,
+        /// What is looked at as before: names and labels.
+        rules: HashMap<String, Labels>,
         time_msec: TimeMsec,
     },
     /// Other rules and channels were to hold; why they do not, if so.
@@ -116,6 +117,11 @@ impl Heart {
     /// What the alert clock says.
     pub(crate) fn clock_msec(&self) -> i64 {
         self.clock_msec
+    }
+
+    /// Values that were too many to remember.
+    pub(crate) fn dropped_values(&self) -> u64 {
+        self.alerts.dropped()
     }
 
     /// What waits for its time.

@@ -1,6 +1,6 @@
 //! Other rules, channels and routes while the monitor runs.
 
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use lfs_wrapper_alert::channel::Channel;
@@ -50,7 +50,7 @@ impl SharedChannels {
 
 /// Asks a running monitor to take other rules, channels and routes.
 #[derive(Clone, Debug)]
-pub struct Reloader(pub(crate) Sender<Reload>);
+pub struct Reloader(pub(crate) SyncSender<Reload>);
 
 impl Reloader {
     /// These hold from now on; an alert says so where one of the rules cannot be

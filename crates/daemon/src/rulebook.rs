@@ -1,30 +1,43 @@
 //! The rules with their expressions parsed, and what they see in the history.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lfs_wrapper_alert::document::{ExprCheck, ExprError};
 use lfs_wrapper_alert::rule::{Labels, Origin, Rule};
 use lfs_wrapper_history::{
-    METRIC_NAME, Query, QueryError, QueryLimits, Source, Value, VectorSample,
+    Labels as SeriesLabels, METRIC_NAME, Query, QueryError, QueryLimits, Source, Value,
+    VectorSample,
 };
 use lfs_wrapper_model::TimeMsec;
 
-/// What one look of one rule may take; it is taken with each sample.
-const LOOK_MAX: Duration = Duration::from_secs(2);
+/// What one look of one rule may take.
+const LOOK_MAX: Duration = Duration::from_millis(500);
+
+/// What all looks with one sample may take; rules that were not reached come
+/// first with the next one.
+const LOOKS_MAX: Duration = Duration::from_millis(250);
+
+/// A rule that is slow rests for so many times as long as its look took.
+const REST: u32 = 20;
+
+/// A look that takes less is not slow.
+const SLOW: Duration = Duration::from_millis(50);
+
+/// Series that one look may choose or make.
+const SERIES_MAX: usize = 10_000;
 
 /// Samples that one look may read.
 const SAMPLES_MAX: usize = 2_000_000;
-
-/// Values that one rule looks at; what is more is not looked at and counted.
-pub const VALUES_MAX: usize = 1_000;
 
 /// Rules, ready to be looked at.
 #[derive(Debug, Default)]
 pub struct Rulebook {
     entries: Vec<Entry>,
+    /// The rule that is looked at first.
+    first: usize,
     limits: QueryLimits,
 }
 
@@ -34,6 +47,8 @@ struct Entry {
     query: Query,
     /// When it was looked at, by the alert clock.
     looked: Option<i64>,
+    /// How long it rests after that.
+    rest_msec: i64,
     failures: u64,
     error: Option<String>,
 }
@@ -43,10 +58,8 @@ struct Entry {
 pub struct Look {
     /// The rule.
     pub rule: Arc<Rule>,
-    /// Each series' labels, without its name, and value.
+    /// Each series' labels with those of the rule, without the name, and value.
     pub values: Vec<(Labels, f64)>,
-    /// Values that were too many to look at.
-    pub dropped: usize,
 }
 
 /// A rule whose expression is none.
@@ -98,14 +111,17 @@ impl Rulebook {
                 rule: Arc::new(rule),
                 query,
                 looked: None,
+                rest_msec: 0,
                 failures: 0,
                 error: None,
             })
         };
         Ok(Self {
             entries: rules.into_iter().map(compile).collect::<Result<_, _>>()?,
+            first: 0,
             limits: QueryLimits {
                 samples_max: SAMPLES_MAX,
+                series_max: SERIES_MAX,
                 timeout: LOOK_MAX,
                 ..QueryLimits::default()
             },
@@ -140,35 +156,61 @@ impl Rulebook {
         unknown
     }
 
-    /// Looks at every rule whose turn it is at `now` by the alert clock. A look
-    /// that fails says nothing, and not that all is well.
+    /// Looks at every rule whose turn it is at `now` by the alert clock, as far as
+    /// time allows. A look that fails says nothing, and not that all is well.
     pub fn look(&mut self, source: &dyn Source, time_msec: TimeMsec, now: i64) -> Vec<Look> {
         let mut looks = Vec::new();
-        for entry in &mut self.entries {
-            let every = entry.rule.every_msec.unwrap_or(0);
-            if entry
-                .looked
-                .is_some_and(|looked| now.saturating_sub(looked) < every)
-            {
+        let begun = Instant::now();
+        let count = self.entries.len();
+        for index in 0..count {
+            let place = (self.first + index) % count;
+            if begun.elapsed() > LOOKS_MAX {
+                self.first = place;
+                break;
+            }
+            let entry = &mut self.entries[place];
+            let every = entry.rule.every_msec.unwrap_or(0).max(entry.rest_msec);
+            let is_resting = |looked: i64| now.saturating_sub(looked) < every;
+            if entry.looked.is_some_and(is_resting) {
                 continue;
             }
             entry.looked = Some(now);
-            match read_values(&entry.query, source, time_msec, &self.limits) {
-                Ok((values, dropped)) => {
-                    entry.error = None;
-                    looks.push(Look {
-                        rule: Arc::clone(&entry.rule),
-                        values,
-                        dropped,
-                    });
-                }
-                Err(error) => {
-                    entry.failures += 1;
-                    entry.error = Some(error.to_string());
-                }
-            }
+            looks.extend(entry.look(source, time_msec, &self.limits));
         }
         looks
+    }
+}
+
+impl Entry {
+    fn look(
+        &mut self,
+        source: &dyn Source,
+        time_msec: TimeMsec,
+        limits: &QueryLimits,
+    ) -> Option<Look> {
+        let begun = Instant::now();
+        let values = read_values(&self.rule, &self.query, source, time_msec, limits);
+        let took = begun.elapsed();
+        let rest = if took > SLOW {
+            took * REST
+        } else {
+            Duration::ZERO
+        };
+        self.rest_msec = i64::try_from(rest.as_millis()).unwrap_or(i64::MAX);
+        match values {
+            Ok(values) => {
+                self.error = None;
+                Some(Look {
+                    rule: Arc::clone(&self.rule),
+                    values,
+                })
+            }
+            Err(error) => {
+                self.failures += 1;
+                self.error = Some(error.to_string());
+                None
+            }
+        }
     }
 }
 
@@ -176,7 +218,8 @@ impl Rulebook {
 #[derive(Debug)]
 enum LookError {
     Query(QueryError),
-    /// Two of its values have the same labels once the name is gone.
+    /// Two of its values have the same labels once the name is gone and those of
+    /// the rule are there.
     Twice(String),
     /// It is no value and no values.
     Text,
@@ -188,8 +231,8 @@ impl fmt::Display for LookError {
             Self::Query(error) => error.fmt(formatter),
             Self::Twice(labels) => write!(
                 formatter,
-                "two of its values have the labels {labels}: they differ in the metric's name \
-                 only; aggregate, or name one metric"
+                "two of its values have the labels {labels}: they differ in the metric's name, or \
+                 in a label that the rule sets; aggregate, name one metric, or let that label be"
             ),
             Self::Text => formatter.write_str("it gives a text or a range, and no value"),
         }
@@ -197,32 +240,37 @@ impl fmt::Display for LookError {
 }
 
 fn read_values(
+    rule: &Rule,
     query: &Query,
     source: &dyn Source,
     time_msec: TimeMsec,
     limits: &QueryLimits,
-) -> Result<(Vec<(Labels, f64)>, usize), LookError> {
+) -> Result<Vec<(Labels, f64)>, LookError> {
     let answer = query.instant(source, time_msec, limits);
     let samples = match answer.map_err(LookError::Query)?.value {
-        Value::Scalar { value, .. } => return Ok((vec![(Labels::new(), value)], 0)),
+        Value::Scalar { value, .. } => return Ok(vec![(rule.labels.clone(), value)]),
         Value::Vector { samples, .. } => samples,
         Value::Text { .. } | Value::Matrix(_) => return Err(LookError::Text),
     };
-    let dropped = samples.len().saturating_sub(VALUES_MAX);
-    let samples = samples.iter().take(VALUES_MAX);
-    let values: Vec<(Labels, f64)> = samples.map(to_value).collect();
-    let mut seen = HashMap::new();
+    let to_value = |sample: &VectorSample| (to_labels(rule, &sample.labels), sample.value);
+    let values: Vec<(Labels, f64)> = samples.iter().map(to_value).collect();
+    let mut seen = HashSet::new();
     for (labels, _) in &values {
-        if seen.insert(labels, ()).is_some() {
+        if !seen.insert(labels) {
             return Err(LookError::Twice(format!("{labels:?}")));
         }
     }
-    Ok((values, dropped))
+    Ok(values)
 }
 
-fn to_value(sample: &VectorSample) -> (Labels, f64) {
-    let labels = sample.labels.iter();
-    let labels = labels.filter(|(name, _)| *name != METRIC_NAME);
+/// The labels of the alert that a series is: without its name, and with those of
+/// the rule, which win.
+pub(crate) fn to_labels(rule: &Rule, series: &SeriesLabels) -> Labels {
+    let labels = series.iter().filter(|(name, _)| *name != METRIC_NAME);
     let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    (labels.collect(), sample.value)
+    let own = rule
+        .labels
+        .iter()
+        .map(|(name, value)| (name.clone(), value.clone()));
+    labels.chain(own).collect()
 }

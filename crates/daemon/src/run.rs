@@ -158,7 +158,7 @@ impl Monitor {
             EventKind::MonitorStarted,
             &format!("started on {address}"),
         );
-        let (reloader, reloads) = mpsc::channel();
+        let (reloader, reloads) = mpsc::sync_channel(1);
         let (stop, threads) = start_threads(settings, reloads, kept, &moments, &live, server)?;
         Ok(Self {
             address,
@@ -240,7 +240,7 @@ fn start_threads(
 ) -> Result<(Arc<AtomicBool>, Vec<JoinHandle<()>>), MonitorError> {
     let stop = Arc::new(AtomicBool::new(false));
     let (samples, inputs) = mpsc::sync_channel(SAMPLES_WAITING_MAX);
-    let (wake, woken) = mpsc::channel();
+    let (wake, woken) = mpsc::sync_channel(1);
     let shared = Shared::default();
     let (dropped, detail, exits) = (
         Arc::clone(&shared.dropped),
@@ -286,7 +286,7 @@ fn start_threads(
         stop: Arc::clone(&stop),
     };
     let database = Database::open_again(&settings.state_dir)?;
-    let live = Arc::clone(live);
+    let (state_dir, live) = (settings.state_dir, Arc::clone(live));
     let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
         thread::Builder::new()
             .name(name.to_owned())
@@ -305,7 +305,7 @@ fn start_threads(
         spawn("loop", Box::new(move || own.run(&inputs)))?,
         spawn(
             "outbox",
-            Box::new(move || outbox::deliver(&database, &channels, &live, &woken)),
+            Box::new(move || outbox::deliver(&state_dir, &database, &channels, &live, &woken)),
         )?,
         spawn("http", Box::new(move || server.run()))?,
     ];

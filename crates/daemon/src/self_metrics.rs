@@ -34,6 +34,13 @@ pub(crate) fn read_own_cpu_usec() -> u64 {
     seconds * 1_000_000 + nanoseconds / 1000
 }
 
+/// The clock of samples (CLOCK_MONOTONIC).
+pub(crate) fn read_monotonic_usec() -> u64 {
+    let time = clock_gettime(ClockId::Monotonic);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    seconds * 1_000_000 + u64::try_from(time.tv_nsec).unwrap_or_default() / 1000
+}
+
 /// Memory of this process in RAM (proc_pid_statm(5)).
 pub(crate) fn read_own_resident_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/self/statm").ok()?;
@@ -305,5 +312,5 @@ static FAILED_LOOKS: Metric = Metric {
 static DROPPED_RULE_VALUES: Metric = Metric {
     name: "lfs_self_rule_dropped_values_total",
     kind: MetricKind::Counter,
-    help: "Values that were too many for one rule, and not looked at.",
+    help: "Values beyond a level that were too many for one rule, and are no alerts.",
 };

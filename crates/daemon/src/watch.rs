@@ -1,15 +1,17 @@
 //! The thread that owns the monitor's state: it feeds the heart and carries out
 //! what follows.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use lfs_wrapper_alert::engine::Kind;
 use lfs_wrapper_alert::route::Routing;
+use lfs_wrapper_alert::rule::{Labels, Rule};
 use lfs_wrapper_alert::store::{self, ChannelState, Keep};
 use lfs_wrapper_build::dispatch::StepState;
 use lfs_wrapper_build::{record, recover};
@@ -40,7 +42,7 @@ use crate::rulebook::Rulebook;
 use crate::run::MonitorError;
 use crate::sampler::{BuildCgroup, Sampled};
 use crate::self_metrics::{
-    HistoryMetrics, SelfMetrics, read_own_cpu_usec, read_own_resident_bytes,
+    HistoryMetrics, SelfMetrics, read_monotonic_usec, read_own_cpu_usec, read_own_resident_bytes,
 };
 
 const MOVED: &str = "the state database was found damaged by another command and moved aside; \
@@ -117,7 +119,7 @@ pub(crate) struct Loop {
     told_msec: TimeMsec,
     /// The samples there had been when the rules began to hold.
     rules_since: u64,
-    wake: mpsc::Sender<()>,
+    wake: SyncSender<()>,
     own: SelfMetrics,
     population: Population,
     budget: Budget,
@@ -143,7 +145,7 @@ impl Loop {
         kept: Kept,
         watched: Watched,
         live: Arc<Live>,
-        wake: mpsc::Sender<()>,
+        wake: SyncSender<()>,
         shared: Shared,
     ) -> Result<Self, MonitorError> {
         let database = Database::open_again(state_dir)?;
@@ -190,7 +192,13 @@ impl Loop {
 
     /// Until the sampler has ended.
     pub(crate) fn run(mut self, inputs: &Receiver<Sampled>) {
-        self.begin_rules();
+        self.begin_rules(None);
+        // What was refused before the monitor was started again was read now.
+        let effects = self.heart.step(Event::Reloaded {
+            refused: None,
+            time_msec: now_msec(),
+        });
+        self.apply(effects);
         let mut polls = 0;
         loop {
             if polls % RECOVER_POLLS == 0 {
@@ -215,11 +223,20 @@ impl Loop {
         }
     }
 
-    /// What fires of rules that are not there any more is over.
-    fn begin_rules(&mut self) {
-        let rules = self.watched.book.rules();
+    /// What fires of rules that are not there any more is over; `before` are
+    /// those that held until now, if they are known.
+    fn begin_rules(&mut self, before: Option<&Rulebook>) {
+        let is_as_before = |rule: &&Rule| {
+            before.is_none_or(|before| {
+                let mut before = before.rules();
+                before.any(|old| old.name == rule.name && old.expr == rule.expr)
+            })
+        };
+        let rules = self.watched.book.rules().filter(is_as_before);
         let effects = self.heart.step(Event::RulesChanged {
-            rules: rules.map(|rule| rule.name.clone()).collect(),
+            rules: rules
+                .map(|rule| (rule.name.clone(), rule.labels.clone()))
+                .collect(),
             time_msec: now_msec(),
         });
         self.apply(effects);
@@ -257,11 +274,12 @@ impl Loop {
 
     fn replace(&mut self, alerting: Alerting) -> Result<usize, String> {
         let count = alerting.rules.len();
-        self.watched.book = Rulebook::compile(alerting.rules).map_err(|error| error.to_string())?;
+        let book = Rulebook::compile(alerting.rules).map_err(|error| error.to_string())?;
+        let before = std::mem::replace(&mut self.watched.book, book);
         self.watched.routing = alerting.routing;
         self.watched.keep = alerting.keep;
         self.watched.channels.set(alerting.channels);
-        self.begin_rules();
+        self.begin_rules(Some(&before));
         Ok(count)
     }
 
@@ -300,7 +318,9 @@ impl Loop {
     }
 
     fn take(&mut self, mut sampled: Sampled) {
-        self.own.lateness_seconds = sampled.lateness.as_secs_f64();
+        let waited = read_monotonic_usec().saturating_sub(sampled.sample.monotonic_usec);
+        self.own.lateness_seconds =
+            sampled.lateness.as_secs_f64() + Duration::from_micros(waited).as_secs_f64();
         self.own.missed_samples += sampled.missed;
         self.own.dropped_samples = self.shared.dropped.load(Ordering::Relaxed);
         self.own.history = HistoryMetrics::of(&self.kept.history);
@@ -362,8 +382,6 @@ impl Loop {
             warn!("writing the alert clock: {error}; alerts may come later after a restart");
         }
         let looks = self.watched.book.look(&self.reader, time_msec, now);
-        let dropped: usize = looks.iter().map(|look| look.dropped).sum();
-        self.own.dropped_rule_values += dropped as u64;
         self.own.failed_looks = self
             .watched
             .book
@@ -371,6 +389,7 @@ impl Loop {
             .map(|(_, failures, _)| failures)
             .sum();
         let effects = self.heart.step(Event::Looked { looks, time_msec });
+        self.own.dropped_rule_values = self.heart.dropped_values();
         self.apply(effects);
     }
 
@@ -385,7 +404,7 @@ impl Loop {
         match store::tell_due(&self.database, &self.watched.routing, now, &self.zone) {
             Ok(plan) if plan.rows.is_empty() => {}
             Ok(_) => {
-                let _ = self.wake.send(());
+                let _ = self.wake.try_send(());
             }
             Err(error) => warn!("{}", self.database.error(error)),
         }
@@ -519,7 +538,7 @@ impl Loop {
                 .tell(move |moments| moments.take_alert(&noted));
             self.live.publish_alert(convert::alert(alert));
             // The outbox thread ends only after this one.
-            let _ = self.wake.send(());
+            let _ = self.wake.try_send(());
         }
     }
 
@@ -528,6 +547,7 @@ impl Loop {
             sample.further.extend(expose_core_distribution(&cpu.cores));
         }
         sample.further.extend(derived::expose_others(frame));
+        sample.further.push(self.steps.expose_count());
         let mut processes = self.population.points();
         let steps = self.steps.points(sample.time_msec);
         if !steps.is_empty() {
@@ -558,7 +578,10 @@ impl Loop {
     fn write(&self, effects: &[Effect]) -> rusqlite::Result<Vec<store::Alert>> {
         let transaction = self.database.begin()?;
         let mut alerts = Vec::new();
-        let now = now_msec();
+        let tell = || store::tell(&transaction, &self.watched.routing, now_msec(), &self.zone);
+        // Who is told follows from all alerts there are: it is asked once for all
+        // changes, and before an alert changes again.
+        let mut untold: HashSet<(&str, &Labels)> = HashSet::new();
         for effect in effects {
             match effect {
                 Effect::Publish { .. } => {}
@@ -571,12 +594,18 @@ impl Loop {
                 Effect::Change(Change::Tell(told)) => {
                     let is_live = store::is_live(&transaction, &told.rule, &told.labels)?;
                     if let Some(kind) = settle(told, is_live) {
+                        if !untold.insert((&told.rule, &told.labels)) {
+                            tell()?;
+                            untold = [(told.rule.as_str(), &told.labels)].into();
+                        }
                         let change = told.to_change(kind);
                         alerts.push(store::write_change(&transaction, &change)?);
-                        store::tell(&transaction, &self.watched.routing, now, &self.zone)?;
                     }
                 }
             }
+        }
+        if !untold.is_empty() {
+            tell()?;
         }
         store::write_clock(&transaction, self.heart.clock_msec())?;
         transaction.commit()?;
@@ -609,7 +638,7 @@ mod tests {
     fn nothing_ends_that_did_not_begin_and_what_comes_again_is_repeated() {
         let told = |kind| Told {
             rule: "build-failed".to_owned(),
-            labels: store::Labels::new(),
+            labels: Labels::new(),
             kind,
             severity: Severity::Error,
             value: None,

@@ -29,6 +29,9 @@ pub const LABELS_MAX: usize = 64;
 /// The longest value of a label, in bytes.
 pub const LABEL_BYTES_MAX: usize = 1_024;
 
+/// What the monitor tells without a rule: their alerts are found by these names.
+pub const TOLD_WITHOUT_RULES: [&str; 3] = ["build-failed", "history-stopped", "rules-refused"];
+
 /// Whether an expression can be evaluated. PromQL is read elsewhere.
 pub trait ExprCheck {
     /// An error where it cannot.
@@ -156,6 +159,10 @@ pub(crate) fn name(node: &Node) -> Result<String, Wrong> {
     if name.contains(char::is_control) || name.trim() != name {
         let message = "a name with control characters, or with space round it";
         return Err(Wrong::new(&node.span, message).with_help(HELP));
+    }
+    if TOLD_WITHOUT_RULES.contains(&name) {
+        let message = format!("'{name}' is told without a rule");
+        return Err(Wrong::new(&node.span, message).with_help("give another name"));
     }
     if name.len() > NAME_BYTES_MAX {
         let message = format!("a name of {} bytes", name.len());

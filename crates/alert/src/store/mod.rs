@@ -30,7 +30,8 @@ pub use channel_state::{
 pub use history::{HistoryEntry, HistoryFilter, Keep, Pruned, count_raised, list_history, prune};
 pub use memory::{read_clock, read_memories, write_clock, write_memory};
 pub use outbox::{
-    Batch, DIGEST_FROM, OUTBOX_MAX, count_dropped, count_waiting, drop_unconfigured, next_batches,
+    Batch, DIGEST_FROM, OUTBOX_MAX, count_dropped, count_waiting, drop_unconfigured, next_batch,
+    next_batches,
 };
 pub use silence::{
     NewSilence, SILENCES_MAX, SilenceError, add_silence, expire_silence, list_silences,

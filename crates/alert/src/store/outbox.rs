@@ -139,10 +139,7 @@ fn list_channels(connection: &Connection) -> Result<Vec<String>> {
         .collect()
 }
 
-/// What to send now, at most one batch for each channel: the oldest message that
-/// is due with those of its group. Where the channel failed, or many wait, and
-/// `takes_digest` says that it can tell of many groups at once, all that is due.
-/// A channel that failed waits as a whole until its time has come.
+/// What to send now over each channel: [`next_batch`] of all of them.
 pub fn next_batches(
     database: &Database,
     now_msec: TimeMsec,
@@ -165,7 +162,11 @@ struct Waiting {
     is_alone: bool,
 }
 
-fn next_batch(
+/// What to send now over a channel: the oldest message that is due with those of
+/// its group. Where the channel failed, or many wait, and `takes_digest` says that
+/// it can tell of many groups at once, all that is due. A channel that failed waits
+/// as a whole until its time has come.
+pub fn next_batch(
     database: &Database,
     channel: &str,
     now_msec: TimeMsec,

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use lfs_wrapper_alert::rule::{Labels, Rule};
-use lfs_wrapper_history::{METRIC_NAME, Query, QueryError, QueryLimits, Source, Stretch, Value};
+use lfs_wrapper_history::{Query, QueryError, QueryLimits, Source, Stretch, Value};
 use lfs_wrapper_model::TimeMsec;
 
 use crate::alerts::{Alerts, Change, Told};
-use crate::rulebook::Look;
+use crate::rulebook::{Look, to_labels};
 
 /// Looks that are evaluated at once; a query answers no more (Prometheus).
 const LOOKS_MAX: i64 = 10_000;
@@ -55,12 +55,12 @@ pub fn play(
         while from <= to_msec {
             let to = to_msec.min(from + (LOOKS_MAX - 1) * step_msec);
             let answer = query.range(source, from, to, step_msec, limits);
-            let looks = Looks::of(answer.map_err(wrong)?.value, (from, to), step_msec);
+            let value = answer.map_err(wrong)?.value;
+            let looks = Looks::of(rule, value, (from, to), step_msec).map_err(wrong)?;
             for (time_msec, values) in looks {
                 let look = Look {
                     rule: std::sync::Arc::new(rule.clone()),
                     values,
-                    dropped: 0,
                 };
                 let changes = alerts.take(vec![look], time_msec, time_msec - from_msec);
                 happened.extend(changes.into_iter().filter_map(|change| match change {
@@ -84,22 +84,28 @@ struct Looks {
 }
 
 impl Looks {
-    fn of(value: Value, (from_msec, to_msec): (TimeMsec, TimeMsec), step_msec: i64) -> Self {
-        let series = match value {
-            Value::Matrix(series) => series,
-            _ => Vec::new(),
-        };
-        let to_labels = |(labels, stretch): (lfs_wrapper_history::Labels, Stretch)| {
-            let labels = labels.iter().filter(|(name, _)| *name != METRIC_NAME);
-            let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned()));
-            (labels.collect(), (stretch, 0))
-        };
-        Self {
-            series: series.into_iter().map(to_labels).collect(),
+    fn of(
+        rule: &Rule,
+        value: Value,
+        (from_msec, to_msec): (TimeMsec, TimeMsec),
+        step_msec: i64,
+    ) -> Result<Self, QueryError> {
+        let mut series = BTreeMap::new();
+        if let Value::Matrix(matrix) = value {
+            for (labels, stretch) in matrix {
+                let labels = to_labels(rule, &labels);
+                let text = format!("two of its series have the labels {labels:?}");
+                if series.insert(labels, (stretch, 0)).is_some() {
+                    return Err(QueryError::Execution(text));
+                }
+            }
+        }
+        Ok(Self {
+            series,
             next_msec: from_msec,
             to_msec,
             step_msec,
-        }
+        })
     }
 }
 

@@ -6,13 +6,12 @@ use std::time::Duration;
 use clap::Args;
 use jiff::tz::TimeZone;
 use lfs_wrapper_alert::engine::Kind as Happening;
-use lfs_wrapper_alert::rules::read_rules_file;
 use lfs_wrapper_daemon::proof::{self, Happened};
-use lfs_wrapper_daemon::rulebook::PromQl;
 use lfs_wrapper_history::QueryLimits;
 use lfs_wrapper_model::{Severity, TimeMsec, now_msec, render_local};
 use serde_json::{Value, json};
 
+use crate::alerting::given_rules;
 use crate::command::Done;
 use crate::command::history::open_reader;
 use crate::failure::{Failure, Kind};
@@ -43,14 +42,7 @@ pub(crate) struct Backtest {
 }
 
 pub(crate) fn run(session: &Session, arguments: &Backtest) -> Done {
-    let rules = match arguments.rules.to_str() {
-        Some("default") => crate::alerting::built_in_rules()?,
-        _ => {
-            let read = read_rules_file(&arguments.rules, &PromQl);
-            read.map_err(|error| Failure::new(Kind::Config, error.to_string()))?
-                .rules
-        }
-    };
+    let rules = given_rules(&arguments.rules)?;
     let (now, zone) = (now_msec(), TimeZone::system());
     let from = arguments.since.resolve(now, &zone);
     let to = arguments

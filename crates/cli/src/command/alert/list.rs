@@ -8,6 +8,8 @@ use lfs_wrapper_alert::store::{self, HistoryFilter};
 use lfs_wrapper_daemon::convert;
 use lfs_wrapper_model::{now_msec, render_rfc3339, visible};
 
+use serde_json::{Value, json};
+
 use crate::command::Done;
 use crate::failure::Failure;
 use crate::output::{print, print_json};
@@ -90,8 +92,11 @@ fn parse_label(text: &str) -> Result<(String, String), String> {
 
 fn list(session: &Session, alerts: Vec<store::Alert>, pending: &[Pending]) -> Result<(), Failure> {
     if session.json {
-        let alerts: Vec<_> = alerts.into_iter().map(convert::alert).collect();
-        return print_json(&alerts);
+        let mut values: Vec<Value> = alerts.into_iter().map(to_json).collect();
+        values.extend(pending.iter().map(
+            |pending| json!({ "rule": pending.rule, "labels": pending.labels, "state": "pending" }),
+        ));
+        return print_json(&values);
     }
     if alerts.is_empty() && pending.is_empty() {
         return print("no alert: all is well\n");
@@ -122,6 +127,18 @@ fn list(session: &Session, alerts: Vec<store::Alert>, pending: &[Pending]) -> Re
     let rows: Vec<Vec<String>> = alerts.iter().map(row).chain(pending).collect();
     let header = ["ID", "SEVERITY", "STATE", "SINCE", "WHAT"];
     print(&render_table(session.style(), &header, &rows, header.len()))
+}
+
+fn to_json(alert: store::Alert) -> Value {
+    let acknowledged = alert.acknowledged.as_ref().map(|acknowledged| {
+        json!({
+            "time_msec": acknowledged.time_msec, "by": acknowledged.by,
+            "reason": acknowledged.reason, "severity": acknowledged.severity,
+        })
+    });
+    let mut value = json!(convert::alert(alert));
+    value["acknowledged"] = json!(acknowledged);
+    value
 }
 
 fn history(session: &Session, entries: &[store::HistoryEntry]) -> Result<(), Failure> {

@@ -34,7 +34,7 @@ pub(crate) enum Silence {
         #[arg(long = "for", value_name = "LENGTH", value_parser = parse_length_msec)]
         length_msec: i64,
         /// From when on; without it, now
-        #[arg(long, value_name = "TIME", value_parser = When::parse)]
+        #[arg(long, value_name = "TIME", value_parser = When::parse, allow_hyphen_values = true)]
         from: Option<When>,
         /// Why
         #[arg(long)]
@@ -103,7 +103,10 @@ pub(crate) fn run(session: &Session, command: &Silence) -> Done {
                 );
                 return Err(Failure::new(Kind::NotFound, message));
             }
-            print(&format!("silence {silence} has ended\n"))?;
+            match session.json {
+                true => print_json(&json!({ "id": silence, "ended": true }))?,
+                false => print(&format!("silence {silence} has ended\n"))?,
+            }
         }
     }
     Ok(ExitCode::SUCCESS)

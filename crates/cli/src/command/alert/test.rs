@@ -3,9 +3,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use lfs_wrapper_alert::rules::read_rules_file;
 use lfs_wrapper_daemon::proof;
-use lfs_wrapper_daemon::rulebook::PromQl;
 use serde_json::json;
 
 use crate::alerting;
@@ -13,7 +11,6 @@ use crate::command::Done;
 use crate::failure::{Failure, Kind};
 use crate::output::{print, print_json};
 use crate::session::Session;
-use crate::terminal::say;
 
 /// Try rules on series that a file gives, and compare what happens
 ///
@@ -31,17 +28,7 @@ pub(crate) struct Test {
 }
 
 pub(crate) fn run(session: &Session, arguments: &Test) -> Done {
-    let rules = match arguments.rules.to_str() {
-        Some("default") => alerting::built_in_rules()?,
-        _ => {
-            let read = read_rules_file(&arguments.rules, &PromQl);
-            let read = read.map_err(|error| Failure::new(Kind::Config, error.to_string()))?;
-            for warning in &read.warnings {
-                say(&format!("warning: {warning}"));
-            }
-            read.rules
-        }
-    };
+    let rules = alerting::given_rules(&arguments.rules)?;
     let text = fs::read_to_string(&arguments.tests).map_err(|error| {
         Failure::io(
             format!("reading the tests {}", arguments.tests.display()),
