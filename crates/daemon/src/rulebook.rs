@@ -51,6 +51,8 @@ struct Entry {
     rest_msec: i64,
     failures: u64,
     error: Option<String>,
+    /// Nobody was told of this error yet.
+    is_news: bool,
 }
 
 /// What a rule saw.
@@ -114,6 +116,7 @@ impl Rulebook {
                 rest_msec: 0,
                 failures: 0,
                 error: None,
+                is_news: false,
             })
         };
         Ok(Self {
@@ -133,14 +136,20 @@ impl Rulebook {
         self.entries.iter().map(|entry| &*entry.rule)
     }
 
-    /// How often a look of each rule failed, and why it did the last time, if
-    /// it did.
-    pub fn failures(&self) -> impl Iterator<Item = (&str, u64, Option<&str>)> {
-        let entries = self.entries.iter();
-        entries.map(|entry| {
-            let error = entry.error.as_deref();
-            (entry.rule.name.as_str(), entry.failures, error)
-        })
+    /// How often looks have failed.
+    pub fn failures(&self) -> u64 {
+        self.entries.iter().map(|entry| entry.failures).sum()
+    }
+
+    /// Rules whose looks began to fail, or fail in another way, since this was
+    /// asked, and why.
+    pub fn take_errors(&mut self) -> Vec<String> {
+        let news = self.entries.iter_mut().filter_map(|entry| {
+            let is_news = std::mem::take(&mut entry.is_news);
+            let error = entry.error.as_ref().filter(|_| is_news)?;
+            Some(format!("looking at rule '{}': {error}", entry.rule.name))
+        });
+        news.collect()
     }
 
     /// Metrics that a rule of a file names and `known` does not have, with the
@@ -207,7 +216,9 @@ impl Entry {
             }
             Err(error) => {
                 self.failures += 1;
-                self.error = Some(error.to_string());
+                let error = Some(error.to_string());
+                self.is_news = self.is_news || self.error != error;
+                self.error = error;
                 None
             }
         }
@@ -273,4 +284,74 @@ pub(crate) fn to_labels(rule: &Rule, series: &SeriesLabels) -> Labels {
         .iter()
         .map(|(name, value)| (name.clone(), value.clone()));
     labels.chain(own).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use lfs_wrapper_alert::document::parse_rules;
+    use lfs_wrapper_history::{MemorySource, parse_series};
+
+    use super::*;
+
+    fn book(text: &str) -> Rulebook {
+        let rules = parse_rules(std::path::Path::new("rules.toml"), text, &PromQl);
+        Rulebook::compile(rules.unwrap()).unwrap()
+    }
+
+    fn source(series: &[(&str, f64)]) -> MemorySource {
+        let mut source = MemorySource::default();
+        for (text, value) in series {
+            source.push(parse_series(text).unwrap().0, 1_000, *value);
+        }
+        source
+    }
+
+    const TEMPERATURE: &str = "[[rule]]\nname = \"hot\"\nexpr = '{__name__=~\"t.\"}'\n\
+        [rule.levels]\nerror = { above = 50 }\n[rule.labels]\nplace = \"here\"\n";
+
+    #[test]
+    fn what_cannot_be_told_apart_is_an_error_that_is_told_once_and_no_value() {
+        let mut book = book(TEMPERATURE);
+        // Alike but for the name, and but for a label that the rule sets.
+        // So seldom that no look rests after one that a busy machine made slow.
+        let mut hours = (0..).map(|hour| hour * 3_600_000);
+        for other in ["tb{sensor=\"1\"}", "ta{sensor=\"1\",place=\"there\"}"] {
+            let two = source(&[("ta{sensor=\"1\"}", 90.0), (other, 10.0)]);
+            assert!(book.look(&two, 1_000, hours.next().unwrap()).is_empty());
+            assert!(book.look(&two, 1_000, hours.next().unwrap()).is_empty());
+        }
+        assert_eq!(book.failures(), 4);
+        let told = book.take_errors();
+        assert!(
+            told.len() == 1 && told[0].contains("'hot': two of its values"),
+            "{told:?}"
+        );
+        assert!(book.take_errors().is_empty());
+        let one = source(&[("ta{sensor=\"1\"}", 90.0)]);
+        let looks = book.look(&one, 1_000, hours.next().unwrap());
+        assert_eq!(looks[0].values.len(), 1);
+        assert_eq!(looks[0].values[0].0["place"], "here");
+    }
+
+    #[test]
+    fn a_rule_is_looked_at_as_seldom_as_it_says() {
+        let mut book = book(&TEMPERATURE.replace("expr", "every = \"10h\"\nexpr"));
+        let one = source(&[("ta", 1.0)]);
+        let looks = (0..21).map(|hour| book.look(&one, 1_000, hour * 3_600_000).len());
+        assert_eq!(looks.sum::<usize>(), 3);
+    }
+
+    #[test]
+    fn metrics_that_nobody_has_are_told_of_rules_in_files_only() {
+        let text =
+            "[[rule]]\nname = \"a\"\nexpr = \"rate(gone[1m]) > known\"\nseverity = \"info\"\n";
+        let unknown = book(text);
+        assert_eq!(
+            unknown.unknown_metrics(&|name| name == "known"),
+            [("a", "gone")]
+        );
+        let built_in = lfs_wrapper_alert::defaults::built_in(&PromQl).unwrap();
+        let built_in = Rulebook::compile(built_in).unwrap();
+        assert!(built_in.unknown_metrics(&|_| false).is_empty());
+    }
 }

@@ -382,12 +382,10 @@ impl Loop {
             warn!("writing the alert clock: {error}; alerts may come later after a restart");
         }
         let looks = self.watched.book.look(&self.reader, time_msec, now);
-        self.own.failed_looks = self
-            .watched
-            .book
-            .failures()
-            .map(|(_, failures, _)| failures)
-            .sum();
+        self.own.failed_looks = self.watched.book.failures();
+        for error in self.watched.book.take_errors() {
+            warn!("{error}; until that ends it says nothing");
+        }
         let effects = self.heart.step(Event::Looked { looks, time_msec });
         self.own.dropped_rule_values = self.heart.dropped_values();
         self.apply(effects);
